@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection's OpenSSL: an SSL object on memory BIOs, without a socket.
+ *
+ * Sans-IO: the owner feeds it what came from the wire and sends what it has
+ * to say.  During the handshake it is fed exactly one record at a time, so
+ * that nothing behind the last handshake record ever leaves the socket and
+ * the kernel can take over right there (ktls_install.h).  After the handshake
+ * it may serve as the user-space record layer.
+ *
+ * It counts the records under the current application keys in each direction:
+ * these are the sequence numbers that the kernel continues from.
+ */
+#ifndef KTLS_KTLS_ENGINE_H
+#define KTLS_KTLS_ENGINE_H
+
+#include <sys/types.h>
+
+#include "ktls/ktls_ctx.h"
+#include "ktls/ktls_keys.h"
+#include "ktls/ktls_types.h"
+
+struct ktls_engine;
+
+/* How a client checks its server. */
+enum ktls_verify {
+	KTLS_VERIFY_NONE, /* RFC 7435: encrypt, whoever it is */
+	KTLS_VERIFY_NAME, /* chain to a trust anchor and name (RFC 6125) */
+};
+
+struct ktls_engine_config {
+	const char *server_name; /* client: SNI and the name to verify; or NULL */
+	const char *session_key; /* client: cache key ("host:port"); NULL: no resumption */
+	enum ktls_verify verify;
+};
+
+enum ktls_step {
+	KTLS_STEP_MORE,	  /* send the output, then feed the next record */
+	KTLS_STEP_DONE,	  /* handshake complete; send the output first */
+	KTLS_STEP_FAILED, /* see ktls_engine_error(); send the output (alert) */
+};
+
+/*
+ * ktls_engine_create() - @ctx is referenced; @config borrowed for the call
+ * (may be NULL for a server). @out returned owned.  0 or -errno.
+ */
+int ktls_engine_create(struct ktls_ctx *ctx,
+		       const struct ktls_engine_config *config,
+		       struct ktls_engine **out);
+/* ktls_engine_free() - wipes keys and secrets; accepts NULL; clears. */
+void ktls_engine_free(struct ktls_engine **engine);
+
+/* ktls_engine_start() - client: makes the ClientHello; server: MORE. */
+enum ktls_step ktls_engine_start(struct ktls_engine *engine);
+
+/*
+ * ktls_engine_feed() - one whole record (header and body) from the wire,
+ * during the handshake. @record is borrowed for the call.
+ */
+enum ktls_step ktls_engine_feed(struct ktls_engine *engine, const void *record,
+				size_t len);
+
+/*
+ * Bytes to be sent, oldest first: peek, send, then drop what was sent.
+ * Valid until the next call on the engine.
+ */
+const unsigned char *ktls_engine_output(struct ktls_engine *engine, size_t *len);
+void ktls_engine_output_drop(struct ktls_engine *engine, size_t len);
+
+/*
+ * User-space records, after KTLS_STEP_DONE.
+ * ktls_engine_put(): wire bytes in (any amount, copied); 0 or -errno.
+ * ktls_engine_read(): decrypted bytes; > 0 bytes, -EAGAIN (needs more wire
+ *   bytes), 0 close_notify was received, -EPROTO (see ktls_engine_error()).
+ *   May produce output (alerts, KeyUpdate answers).
+ * ktls_engine_write(): encrypts at most @len bytes into the output; returns
+ *   the bytes taken (> 0) or -errno.
+ * ktls_engine_shutdown(): puts close_notify into the output.
+ */
+int ktls_engine_put(struct ktls_engine *engine, const void *data, size_t len);
+ssize_t ktls_engine_read(struct ktls_engine *engine, void *buf, size_t len);
+ssize_t ktls_engine_write(struct ktls_engine *engine, const void *data,
+			  size_t len);
+void ktls_engine_shutdown(struct ktls_engine *engine);
+
+/* True when nothing is buffered inside OpenSSL in the given direction: no
+ * wire byte, no half record, no decrypted byte, no unsent output. Only then
+ * may the kernel take that direction. */
+bool ktls_engine_idle(struct ktls_engine *engine, enum ktls_direction dir);
+
+/*
+ * ktls_engine_keys() - the kernel's key material for a direction: traffic
+ * key, IV and the next sequence number, derived from the secrets that the
+ * keylog callback gave (RFC 8446 7.3, RFC 5246 6.3).
+ * Returns 0, or -ENOTSUP (suite or version without a kernel form).
+ * @out is filled by value; wipe it with ktls_keys_wipe().
+ */
+int ktls_engine_keys(struct ktls_engine *engine, enum ktls_direction dir,
+		     struct ktls_keys *out);
+
+/* What was agreed; valid after KTLS_STEP_DONE. */
+struct ktls_info {
+	enum ktls_version version;
+	enum ktls_cipher cipher;
+	char suite[48];	      /* IANA name: "TLS_AES_128_GCM_SHA256" */
+	unsigned cipher_bits; /* 128, 256 */
+	bool resumed;
+	bool small_records; /* record_size_limit / max_fragment_length agreed */
+	bool verified;	    /* client: chain and name are good */
+	char server_name[256]; /* server: SNI received, "" if none */
+};
+void ktls_engine_info(struct ktls_engine *engine, struct ktls_info *out);
+
+/* Why the engine failed: OpenSSL's reason, the alert received or sent, the
+ * verify error; one line. Borrowed until the engine is freed. */
+const char *ktls_engine_error(struct ktls_engine *engine);
+
+#endif
