@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: one immutable snapshot of ringpost.yaml.
+ *
+ * Every value is there (defaults filled in, units resolved: bytes, and
+ * nanoseconds for durations); a snapshot is counted and shared by threads.
+ * Mistakes are reported as "file:line:column: what is wrong; what is
+ * expected", all of them, not just the first.
+ */
+#ifndef GATEWAY_CONFIG_CONFIG_H
+#define GATEWAY_CONFIG_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "ktls/ktls_types.h"
+#include "uring/uring_caps.h"
+
+/* A numeric address with a port. */
+struct config_endpoint {
+	struct sockaddr_storage addr;
+	socklen_t len;
+	char text[64]; /* "127.0.0.1:2525", "[::1]:2525" */
+};
+
+struct config_network { /* CIDR */
+	int family;
+	uint8_t bytes[16];
+	uint8_t prefix;
+};
+
+enum config_listen_tls {
+	CONFIG_LISTEN_STARTTLS, /* offered (RFC 3207) */
+	CONFIG_LISTEN_IMPLICIT, /* TLS from the first byte (RFC 8314) */
+	CONFIG_LISTEN_REQUIRED, /* STARTTLS before MAIL (530 else) */
+	CONFIG_LISTEN_NONE,	/* no tls: key given */
+};
+
+struct config_certificate {
+	char *certificate; /* paths, resolved against the file's folder */
+	char *key;
+};
+
+struct config_listener {
+	struct config_endpoint address;
+	enum config_listen_tls tls;
+	struct config_certificate *certificates; /* first = default, SNI */
+	size_t certificate_count;
+	enum ktls_version min_version;
+	char *ciphers;	    /* NULL: ktls_ctx's default */
+	char *ciphersuites; /* NULL: ktls_ctx's default */
+	unsigned tickets;
+	uint32_t line; /* where it stands in the file */
+};
+
+/* Postfix's names for levels of outbound TLS. */
+enum config_tls_level {
+	CONFIG_TLS_NONE,
+	CONFIG_TLS_MAY,
+	CONFIG_TLS_ENCRYPT,
+	CONFIG_TLS_VERIFY,
+};
+
+/* next_hop: a host name or address, and a port. */
+struct config_next_hop {
+	char *host; /* "127.0.0.1", "::1", "smtp.example.test" */
+	uint16_t port;
+	char *text; /* as "host:port" */
+};
+
+struct config_route {
+	char *match; /* "*", "example.test", "*.example.test" */
+	struct config_next_hop next_hop;
+	enum config_tls_level tls;
+	char *tls_name; /* name to verify and for SNI; NULL: the host */
+	char *ca_file;	/* NULL: the system's trust anchors */
+	enum ktls_version min_version;
+	char *ciphers, *ciphersuites;
+	unsigned connections;		/* at once, per worker group */
+	unsigned messages_per_connection;
+	uint32_t line;
+};
+
+enum config_durability { CONFIG_SYNC, CONFIG_ASYNC };
+enum config_line_ends { CONFIG_REFUSE, CONFIG_NORMALISE };
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
+
+struct config_limits {
+	uint64_t message_size;	     /* bytes; SIZE keyword (RFC 1870) */
+	unsigned recipients;	     /* per message, >= 100 (RFC 5321 4.5.3.1.8) */
+	unsigned line_length;	     /* command line, octets with CRLF */
+	unsigned text_line_length;   /* message line, octets with CRLF */
+	unsigned errors;	     /* bad commands before 421 */
+	unsigned connections;	     /* inbound, all workers */
+	unsigned connections_per_client; /* per client address */
+	unsigned messages_per_connection; /* inbound; 0: no limit */
+	unsigned received;	     /* Received headers: loop (RFC 5321 6.3) */
+};
+
+struct config_timeouts { /* nanoseconds; RFC 5321 4.5.3.2 */
+	uint64_t command;    /* inbound: next command */
+	uint64_t data;	     /* inbound: next block of a message */
+	uint64_t tls;	     /* handshake, both sides */
+	uint64_t shutdown;   /* SIGTERM: finish what is in flight */
+	uint64_t connect;    /* outbound */
+	uint64_t reply;	     /* outbound: greeting, EHLO, MAIL, RCPT */
+	uint64_t transmit;   /* outbound: next block goes out */
+	uint64_t final;	     /* outbound: reply after the message */
+	uint64_t idle;	     /* outbound: keep a connection without work */
+};
+
+struct config_retry {
+	uint64_t *schedule; /* ns between attempts; the last repeats */
+	size_t count;
+	uint64_t expire; /* ns after acceptance: give up */
+};
+
+struct config {
+	char *file;
+	char *hostname;
+	struct {
+		char *path;
+		enum config_durability durability;
+		uint64_t segment_size; /* bytes of a log segment */
+		unsigned min_free_percent; /* below: 452 */
+	} spool;
+	struct config_listener *listeners;
+	size_t listener_count;
+	struct config_network *relay_from;
+	size_t relay_from_count;
+	enum ktls_offload offload;
+	struct config_route *routes; /* first match wins */
+	size_t route_count;
+	struct config_limits limits;
+	struct config_timeouts timeouts;
+	struct config_retry retry;
+	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
+	struct {
+		enum config_log_format format;
+		enum config_log_level level;
+		char *file; /* NULL: standard error */
+	} log;
+	unsigned workers;	  /* resolved: one per usable core */
+	enum uring_level uring;	  /* RINGPOST_URING overrides */
+};
+
+/*
+ * config_load() - read, check and complete @file.
+ * @out: returned owned (one reference).  Every mistake is one line on
+ * @errors (borrowed).  Returns 0; -ENOENT and others when the file can't be
+ * read (said on @errors); -EINVAL for mistakes in it.
+ * Certificates and keys are checked for existence and readability here;
+ * that they fit together is ktls_ctx_create()'s to say.
+ */
+int config_load(const char *file, FILE *errors, struct config **out);
+/* config_parse() - the same from memory; @name stands for the file. */
+int config_parse(const char *text, size_t len, const char *name, FILE *errors,
+		 struct config **out);
+struct config *config_ref(struct config *config);
+void config_unref(struct config **config); /* accepts NULL; clears */
+
+/* config_relay_allowed() - is @addr in relay_from? IPv4-mapped IPv6 counts as
+ * IPv4. */
+bool config_relay_allowed(const struct config *config,
+			  const struct sockaddr *addr);
+
+/* config_route_for() - first route matching @domain (ASCII, any case);
+ * NULL: none. Borrowed from @config. */
+const struct config_route *config_route_for(const struct config *config,
+					    const char *domain);
+
+const char *config_tls_level_name(enum config_tls_level level);
+
+#endif
