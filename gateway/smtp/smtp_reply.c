@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reply parser: gathers a line (its first SMTP_REPLY_TEXT_MAX bytes), then
+ * reads it as a whole.  A server is as hostile as a client, so everything is
+ * bounded and nothing but printable text is kept.
+ */
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/smtp/smtp_reply.h"
+
+static const struct {
+	const char *keyword;
+	enum smtp_extension extension;
+} extensions[] = {
+	{"STARTTLS", SMTP_EXT_STARTTLS},
+	{"PIPELINING", SMTP_EXT_PIPELINING},
+	{"SIZE", SMTP_EXT_SIZE},
+	{"8BITMIME", SMTP_EXT_8BITMIME},
+	{"SMTPUTF8", SMTP_EXT_SMTPUTF8},
+	{"CHUNKING", SMTP_EXT_CHUNKING},
+	{"ENHANCEDSTATUSCODES", SMTP_EXT_ENHANCEDSTATUSCODES},
+	{"DSN", SMTP_EXT_DSN},
+};
+
+void smtp_reply_start(struct smtp_reply_parser *parser, bool ehlo)
+{
+	memset(parser, 0, sizeof(*parser));
+	parser->ehlo = ehlo;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Digits at @text, at most @max of them. */
+static size_t digits(const char *text, size_t len, size_t max)
+{
+	size_t n = 0;
+
+	while (n < len && n < max && is_digit(text[n]))
+		n++;
+	return n;
+}
+
+/* Length of an enhanced status code of class @class_digit (RFC 3463
+ * section 2: class "." subject "." detail, three digits at most), 0: none. */
+static size_t enhanced_length(const char *text, size_t len, char class_digit)
+{
+	size_t at = 2, n;
+
+	if (len < 5 || text[0] != class_digit || text[1] != '.')
+		return 0;
+	n = digits(text + at, len - at, 3);
+	at += n;
+	if (n == 0 || at >= len || text[at++] != '.')
+		return 0;
+	n = digits(text + at, len - at, 3);
+	at += n;
+	if (n == 0 || (at < len && text[at] != ' '))
+		return 0;
+	return at;
+}
+
+static void add_text(struct smtp_reply *reply, const char *text, size_t len)
+{
+	if (reply->text_len > 0 && len > 0 &&
+	    reply->text_len < sizeof(reply->text) - 1)
+		reply->text[reply->text_len++] = ' ';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (reply->text_len == sizeof(reply->text) - 1)
+			break;
+		if (c == '\t')
+			c = ' ';
+		else if (c < ' ' || c == 0x7f)
+			c = '?';
+		reply->text[reply->text_len++] = (char)c;
+	}
+	reply->text[reply->text_len] = '\0';
+}
+
+/* SIZE's parameter (RFC 1870 section 3); what is no number says nothing. */
+static uint64_t size_parameter(const char *text, size_t len)
+{
+	uint64_t value = 0;
+	size_t n = digits(text, len, 20);
+
+	if (n == 0 || (n < len && text[n] != ' '))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t digit = (uint64_t)(text[i] - '0');
+
+		if (value > (UINT64_MAX - digit) / 10)
+			return 0;
+		value = value * 10 + digit;
+	}
+	return value;
+}
+
+static void gather_keyword(struct smtp_reply *reply, const char *text,
+			   size_t len)
+{
+	const char *blank = memchr(text, ' ', len);
+	size_t n = blank ? (size_t)(blank - text) : len;
+
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]);
+	     i++) {
+		if (strlen(extensions[i].keyword) != n ||
+		    strncasecmp(extensions[i].keyword, text, n) != 0)
+			continue;
+		reply->extensions |= extensions[i].extension;
+		if (extensions[i].extension == SMTP_EXT_SIZE && n < len)
+			reply->size_limit =
+				size_parameter(text + n + 1, len - n - 1);
+	}
+}
+
+/* The text of one line, behind "250-". */
+static void take_text(struct smtp_reply_parser *parser, const char *text,
+		      size_t len)
+{
+	struct smtp_reply *reply = &parser->reply;
+	char class_digit = (char)('0' + reply->code / 100);
+	size_t n = enhanced_length(text, len, class_digit);
+
+	assert(n < sizeof(reply->enhanced));
+	if (parser->lines == 1) {
+		memcpy(reply->enhanced, text, n);
+		reply->enhanced[n] = '\0';
+	} else if (n > 0 && strncmp(reply->enhanced, text, n) == 0 &&
+		   reply->enhanced[n] == '\0') {
+		/* Each line repeats the code; once is enough to read. */
+		text += n;
+		len -= n;
+		if (len > 0) {
+			text++;
+			len--;
+		}
+	}
+	if (parser->ehlo && parser->lines > 1 && reply->code == 250)
+		gather_keyword(reply, text, len);
+	add_text(reply, text, len);
+}
+
+/* The code of a line, 0: not an SMTP reply (RFC 5321 section 4.2). */
+static uint16_t line_code(const char *line, size_t len)
+{
+	if (len < 3 || digits(line, 3, 3) != 3)
+		return 0;
+	if (line[0] < '2' || line[0] > '5')
+		return 0;
+	if (len > 3 && line[3] != ' ' && line[3] != '-')
+		return 0;
+	return (uint16_t)((line[0] - '0') * 100 + (line[1] - '0') * 10 +
+			  (line[2] - '0'));
+}
+
+static enum smtp_reply_result take_line(struct smtp_reply_parser *parser)
+{
+	size_t len = parser->line_len < sizeof(parser->line)
+			     ? parser->line_len
+			     : sizeof(parser->line);
+	uint16_t code = line_code(parser->line, len);
+
+	parser->line_len = 0;
+	if (code == 0 || ++parser->lines > SMTP_REPLY_LINES_MAX)
+		return SMTP_REPLY_ERROR;
+	if (parser->lines == 1)
+		parser->reply.code = code;
+	else if (code != parser->reply.code)
+		return SMTP_REPLY_ERROR;
+	if (len > 4)
+		take_text(parser, parser->line + 4, len - 4);
+	return len > 3 && parser->line[3] == '-' ? SMTP_REPLY_MORE
+						 : SMTP_REPLY_DONE;
+}
+
+/* Bytes of a line, without its end. False: the line is too long. */
+static bool gather(struct smtp_reply_parser *parser, const unsigned char *data,
+		   size_t len)
+{
+	if (len > SMTP_REPLY_LINE_MAX - parser->line_len)
+		return false;
+	if (parser->line_len < sizeof(parser->line)) {
+		size_t room = sizeof(parser->line) - parser->line_len;
+
+		memcpy(parser->line + parser->line_len, data,
+		       len < room ? len : room);
+	}
+	parser->line_len += len;
+	return true;
+}
+
+enum smtp_reply_result smtp_reply_feed(struct smtp_reply_parser *parser,
+				       const unsigned char *data, size_t len,
+				       size_t *used)
+{
+	static const unsigned char cr = '\r';
+	enum smtp_reply_result result = SMTP_REPLY_MORE;
+	size_t at = 0;
+
+	*used = 0;
+	while (at < len && result == SMTP_REPLY_MORE) {
+		const unsigned char *end = memchr(data + at, '\n', len - at);
+		size_t run = end ? (size_t)(end - data) - at : len - at;
+		size_t keep = run;
+
+		/* A CR that was held back and ends no line is a part of it. */
+		if (parser->cr && run > 0 && !gather(parser, &cr, 1))
+			return SMTP_REPLY_ERROR;
+		if (run > 0)
+			parser->cr = data[at + run - 1] == '\r';
+		if (run > 0 && parser->cr)
+			keep--;
+		if (keep > 0 && !gather(parser, data + at, keep))
+			return SMTP_REPLY_ERROR;
+		at += run;
+		if (end) {
+			at++;
+			parser->cr = false;
+			result = take_line(parser);
+		}
+	}
+	*used = at;
+	return result;
+}
