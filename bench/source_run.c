@@ -316,6 +316,19 @@ static unsigned start_workers(struct run *run, struct worker *workers)
 	return i;
 }
 
+/* The last workers' signals may still be pending; unblocked they would kill. */
+static void unblock(const sigset_t *old)
+{
+	const struct timespec at_once = {0, 0};
+	sigset_t mine;
+
+	sigemptyset(&mine);
+	sigaddset(&mine, SIGUSR1);
+	while (sigtimedwait(&mine, NULL, &at_once) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
 static int run_workers(struct run *run)
 {
 	struct worker *workers =
@@ -338,7 +351,7 @@ static int run_workers(struct run *run)
 		pthread_join(workers[i].thread, NULL);
 		deinit_worker(&workers[i]);
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	unblock(&old);
 	free(workers);
 	return started ? 0 : -EAGAIN;
 }
