@@ -27,14 +27,15 @@ struct uring_clock;
 typedef void (*uring_wake_fn)(void *arg);
 
 struct uring_config {
-	unsigned entries;   /* SQ size, a power of two; 0 means 1024 */
-	unsigned max_ops;   /* most operations in flight; 0 means 65536 */
-	unsigned iowq_max;  /* bounded io-wq workers (5.15+); 0: kernel's */
+	unsigned entries;	/* SQ size, a power of two; 0 means 1024 */
+	unsigned max_ops;	/* most operations in flight; 0 means 65536 */
+	unsigned iowq_max;	/* bounded io-wq workers (5.15+); 0: kernel's */
 	enum uring_level level; /* URING_LEVEL_BEST or a forced older set */
 	const struct uring_clock *clock; /* borrowed; NULL: CLOCK_MONOTONIC */
-	struct uring_backend *backend;   /* taken on success; NULL: liburing */
-	uring_wake_fn on_wake;           /* may be NULL */
-	void *wake_arg;                  /* borrowed */
+	struct uring_backend *backend;	 /* taken on success; NULL: liburing */
+	uring_wake_fn on_wake; /* may be NULL: a wake only ends the wait (with
+				* a backend of your own: no wakes then) */
+	void *wake_arg;	       /* borrowed */
 };
 
 /*
@@ -51,7 +52,11 @@ int uring_create(const struct uring_config *config, struct uring **out);
 /*
  * uring_destroy() - free a ring and all it owns.
  * Nothing may be in flight that uses memory of an owner which is gone:
- * owners cancel and wait first.  Accepts NULL; sets *ring to NULL.
+ * owners cancel and wait first.  What is in flight all the same is cancelled
+ * here and its completions are awaited (some seconds at most); no handler is
+ * called, and connections accepted meanwhile are closed.  Buffer groups must
+ * be gone.  Armed timers are forgotten, not touched.
+ * Accepts NULL; sets *ring to NULL.
  */
 void uring_destroy(struct uring **ring);
 
@@ -83,17 +88,18 @@ unsigned uring_inflight(const struct uring *ring);
 /*
  * uring_wake() - make the ring's thread run on_wake soon.
  * The one call that any thread may make (it writes an eventfd).  Returns 0
- * or -errno.
+ * or -errno: -ENOTSUP for a ring made without wakes (see on_wake).
  */
 int uring_wake(struct uring *ring);
 
 struct uring_stats {
-	uint64_t turns;       /* uring_turn() calls */
+	uint64_t turns;	      /* uring_turn() calls */
 	uint64_t submitted;   /* SQEs given to the kernel */
 	uint64_t completions; /* CQEs taken */
 	uint64_t cancelled;   /* operations that ended -ECANCELED */
 	uint64_t nobufs;      /* receives that ended -ENOBUFS */
 	uint64_t sq_full;     /* submissions forced by a full SQ */
+	uint64_t stale;	      /* CQEs of operations that are gone: a bug */
 };
 
 /* uring_stats() - counters since creation; borrowed, changes every turn. */

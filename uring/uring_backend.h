@@ -9,6 +9,7 @@
 #define URING_URING_BACKEND_H
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "uring/uring_caps.h"
 
@@ -31,7 +32,8 @@ struct uring_backend_ops {
 	struct io_uring_sqe *(*get_sqe)(struct uring_backend *);
 	/* Submit all; then wait until a completion is there or @wait_ns have
 	 * passed (0: don't wait; UINT64_MAX: no limit). Returns the number
-	 * submitted or -errno (-ETIME is reported as success). */
+	 * submitted or -errno (-ETIME is reported as success; after -EBUSY and
+	 * -EAGAIN some SQEs are still queued: reap, and submit again). */
 	int (*submit)(struct uring_backend *, uint64_t wait_ns);
 	/* Copy out at most @max completions and mark them seen. */
 	unsigned (*reap)(struct uring_backend *, struct uring_cqe *cqes,
@@ -41,6 +43,11 @@ struct uring_backend_ops {
 	int (*buf_ring_register)(struct uring_backend *, void *ring_mem,
 				 unsigned count, uint16_t group);
 	int (*buf_ring_unregister)(struct uring_backend *, uint16_t group);
+	/* shutdown(2) and a sendmsg(2) that does not block, for kernels whose
+	 * ring can't; return as the system call does, or -errno. */
+	int (*sys_shutdown)(struct uring_backend *, int fd, int how);
+	int (*sys_sendmsg)(struct uring_backend *, int fd,
+			   const struct msghdr *msg, int flags);
 	void (*destroy)(struct uring_backend *); /* frees it */
 };
 

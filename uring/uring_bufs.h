@@ -22,7 +22,13 @@ struct uring_bufs;
 
 /*
  * uring_bufs_create() - lend @count (power of two, <= 32768) buffers of @size
- * bytes each.  @out is returned owned.  Returns 0 or -errno.
+ * bytes each.  @out is returned owned.  Returns 0 or -errno: -EINVAL (count or
+ * size), -ENOMEM, -ENOTSUP (neither form is there), -ENOSPC (65,536 groups
+ * have been made on this ring: group numbers are never used again, so that a
+ * late receive can't write into another group's memory).
+ *
+ * A multishot uring_recvmsg_group() needs 16 bytes for its header and the
+ * control length of each buffer.
  */
 int uring_bufs_create(struct uring *ring, unsigned count, unsigned size,
 		      struct uring_bufs **out);
@@ -48,8 +54,14 @@ struct uring_bufs_waiter {
 	struct uring_bufs_waiter *next, *prev; /* NULL when not waiting */
 	void (*fn)(void *owner);
 	void *owner;
+	uint64_t seen; /* private; zero-initialise the struct */
 };
+
+/* uring_bufs_wait() - queue @w, first come, first served; no more waiters are
+ * called in a turn than buffers are free. Harmless when it waits already. */
 void uring_bufs_wait(struct uring_bufs *bufs, struct uring_bufs_waiter *w);
+
+/* uring_bufs_unwait() - forget @w; harmless when it does not wait. */
 void uring_bufs_unwait(struct uring_bufs *bufs, struct uring_bufs_waiter *w);
 
 #endif

@@ -15,7 +15,7 @@
 enum uring_level {
 	URING_LEVEL_BEST = 0, /* all that the probe finds */
 	URING_LEVEL_5_10,     /* no multishot, legacy provided buffers */
-	URING_LEVEL_5_19,     /* buffer rings, multishot accept; no multishot recv */
+	URING_LEVEL_5_19, /* buffer rings, multishot accept; no multishot recv */
 	URING_LEVEL_6_1,
 };
 
@@ -24,22 +24,22 @@ struct uring_caps {
 	bool single_issuer;   /* 6.0 IORING_SETUP_SINGLE_ISSUER */
 	bool defer_taskrun;   /* 6.1 IORING_SETUP_DEFER_TASKRUN */
 	bool coop_taskrun;    /* 5.19 IORING_SETUP_COOP_TASKRUN */
-	bool ext_arg;         /* 5.11 wait with a timeout */
+	bool ext_arg;	      /* 5.11 wait with a timeout */
 	bool registered_ring; /* 5.18 registered ring descriptor */
-	bool iowq_max;        /* 5.15 IORING_REGISTER_IOWQ_MAX_WORKERS */
+	bool iowq_max;	      /* 5.15 IORING_REGISTER_IOWQ_MAX_WORKERS */
 	/* operations */
-	bool op_splice;        /* 5.7 */
-	bool op_shutdown;      /* 5.11 */
-	bool op_unlinkat;      /* 5.11 */
-	bool op_renameat;      /* 5.11 */
-	bool op_msg_ring;      /* 5.18 */
-	bool op_socket;        /* 5.19 */
-	bool op_send_zc;       /* 6.0 (refused on kernel TLS: never used there) */
+	bool op_splice;	  /* 5.7 */
+	bool op_shutdown; /* 5.11 */
+	bool op_unlinkat; /* 5.11 */
+	bool op_renameat; /* 5.11 */
+	bool op_msg_ring; /* 5.18 */
+	bool op_socket;	  /* 5.19 */
+	bool op_send_zc;  /* 6.0 (refused on kernel TLS: never used there) */
 	bool provide_buffers;  /* 5.7 legacy provided buffers */
-	bool buf_ring;         /* 5.19 IORING_REGISTER_PBUF_RING */
+	bool buf_ring;	       /* 5.19 IORING_REGISTER_PBUF_RING */
 	bool multishot_accept; /* 5.19 */
 	bool multishot_recv;   /* 6.0, recv and recvmsg */
-	bool cancel_fd;        /* 5.19 */
+	bool cancel_fd;	       /* 5.19 */
 	/* the original 5.10 ring refuses control data on SENDMSG (-EINVAL) */
 	bool sendmsg_control;
 };

@@ -24,16 +24,17 @@ struct uring_fake;
 
 struct uring_fake_config {
 	uint64_t seed;
-	enum uring_level level;     /* caps offered (multishot, buf rings...) */
-	unsigned short_percent;     /* chance of a short send/recv/write */
-	unsigned delay_percent;     /* chance that a ready op waits a turn */
-	unsigned reset_percent;     /* chance per send/recv of -ECONNRESET */
-	unsigned socket_buffer;     /* bytes a socket direction holds; 0: 64 KiB */
+	enum uring_level level; /* caps offered (multishot, buf rings...) */
+	unsigned short_percent; /* chance of a short send/recv/write */
+	unsigned delay_percent; /* chance that a ready op waits a turn */
+	unsigned reset_percent; /* chance per send/recv of -ECONNRESET */
+	unsigned socket_buffer; /* bytes a socket direction holds; 0: 64 KiB */
 };
 
 /* uring_fake_create() - @out owned until given to uring_create() (then the
  * ring frees it); the pointer stays usable until uring_destroy(). */
-int uring_fake_create(const struct uring_fake_config *, struct uring_fake **out);
+int uring_fake_create(const struct uring_fake_config *,
+		      struct uring_fake **out);
 struct uring_backend *uring_fake_backend(struct uring_fake *);
 
 /* The fake's clock: starts at 1 s; advances only when told, and, when a turn
@@ -52,7 +53,8 @@ int uring_fake_listen(struct uring_fake *, uint16_t port);
 int uring_fake_socket(struct uring_fake *);
 /* The test's end: write/read as a peer program would, without a ring. Return
  * bytes, 0 at end of file, -EAGAIN, -EPIPE, -ECONNRESET. */
-ssize_t uring_fake_peer_write(struct uring_fake *, int fd, const void *, size_t);
+ssize_t uring_fake_peer_write(struct uring_fake *, int fd, const void *,
+			      size_t);
 ssize_t uring_fake_peer_read(struct uring_fake *, int fd, void *, size_t);
 void uring_fake_peer_shutdown(struct uring_fake *, int fd); /* SHUT_WR */
 void uring_fake_peer_reset(struct uring_fake *, int fd);

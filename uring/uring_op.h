@@ -64,18 +64,18 @@ enum uring_op_kind {
 struct uring_buf {
 	struct uring_bufs *group;
 	unsigned char *data; /* payload (behind a recvmsg header, if any) */
-	uint32_t len;        /* payload bytes */
+	uint32_t len;	     /* payload bytes */
 	uint16_t id;
 };
 
 struct uring_event {
 	struct uring_op *op;
 	enum uring_op_kind kind;
-	int res;    /* >= 0: result as of the system call; < 0: -errno */
-	bool more;  /* multishot: the op stays in flight */
+	int res;   /* >= 0: result as of the system call; < 0: -errno */
+	bool more; /* multishot: the op stays in flight */
 	struct uring_buf buf;
-	/* RECVMSG only: control area and MSG_* flags (MSG_CTRUNC, ...);
-	 * valid during the handler (and as long as buf is not returned). */
+	/* RECVMSG only: control area (aligned for struct cmsghdr) and MSG_*
+	 * flags (MSG_CTRUNC, ...); valid during the handler only. */
 	const void *control;
 	size_t control_len;
 	int msg_flags;
@@ -148,7 +148,8 @@ struct uring_op *uring_poll(struct uring *, struct uring_target, int fd,
 struct uring_op *uring_shutdown(struct uring *, struct uring_target, int fd,
 				int how);
 
-/* close(2); the descriptor is gone whatever the result. */
+/* close(2); the descriptor is gone whatever the result, and a cancel does
+ * nothing. */
 struct uring_op *uring_close(struct uring *, struct uring_target, int fd);
 
 /* pread(2) into the caller's memory. */
@@ -169,8 +170,8 @@ struct uring_op *uring_fallocate(struct uring *, struct uring_target, int fd,
 				 int mode, uint64_t offset, uint64_t len);
 
 /* madvise(2). */
-struct uring_op *uring_madvise(struct uring *, struct uring_target,
-			       void *addr, size_t len, int advice);
+struct uring_op *uring_madvise(struct uring *, struct uring_target, void *addr,
+			       size_t len, int advice);
 
 /* A completion without work; delivers an event in a later turn. */
 struct uring_op *uring_nop(struct uring *, struct uring_target);

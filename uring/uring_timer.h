@@ -25,14 +25,20 @@ const struct uring_clock *uring_clock_monotonic(void);
 
 struct uring_timer {
 	void (*fn)(void *owner); /* runs in uring_turn(); may re-arm */
-	void *owner;             /* borrowed while armed */
-	uint64_t deadline;       /* ns of the ring's clock; private */
-	uint64_t slot;           /* private; zero-initialise the struct */
-	struct uring_timer *next, *prev; /* private */
-	bool armed;              /* read-only for owners */
+	void *owner;		 /* borrowed while armed */
+	bool armed;		 /* read-only for owners */
+	/* Private; zero-initialise the struct. */
+	uint64_t deadline; /* ns of the ring's clock */
+	uint64_t key;	   /* place in the heap: <= deadline */
+	struct uring_timer *next, *prev, *child;
 };
 
-/* uring_timer_set() - (re)arm to fire @delay_ns from uring_now(). */
+/*
+ * uring_timer_set() - (re)arm to fire @delay_ns from uring_now().
+ * Fires once, not before the deadline.  Timers that are due in one turn fire
+ * in the order of their deadlines; one armed by a handler of a turn fires in
+ * a later turn, even with a delay of 0.
+ */
 void uring_timer_set(struct uring *ring, struct uring_timer *timer,
 		     uint64_t delay_ns);
 
