@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sessions of one worker: opening, waking, ending them all. */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "gateway/outbound/outbound_session.h"
+#include "uring/uring.h"
+
+static int system_socket(void *arg, int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int outbound_create(const struct outbound_config *config, struct outbound **out)
+{
+	struct outbound *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	pool->config = *config;
+	if (!pool->config.socket)
+		pool->config.socket = system_socket;
+	*out = pool;
+	return 0;
+}
+
+void outbound_destroy(struct outbound **outbound)
+{
+	struct outbound *pool = *outbound;
+
+	if (!pool)
+		return;
+	assert(pool->count == 0);
+	free(pool->scratch);
+	free(pool);
+	*outbound = NULL;
+}
+
+char *outbound_scratch(struct outbound *pool, size_t size)
+{
+	if (size > pool->scratch_room) {
+		char *more = realloc(pool->scratch, size);
+
+		if (!more)
+			return NULL;
+		pool->scratch = more;
+		pool->scratch_room = size;
+	}
+	return pool->scratch;
+}
+
+static void relay_text(struct outbound_session *s, const struct sockaddr *addr)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	const struct sockaddr_in *v4 = (const void *)addr;
+	const struct sockaddr_in6 *v6 = (const void *)addr;
+
+	if (addr->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+	else
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+	snprintf(s->relay, sizeof(s->relay), "[%s]:%u", host,
+		 ntohs(addr->sa_family == AF_INET6 ? v6->sin6_port
+						   : v4->sin_port));
+}
+
+static void link_session(struct outbound *pool, struct outbound_session *s)
+{
+	s->next = pool->sessions;
+	if (s->next)
+		s->next->prev = s;
+	pool->sessions = s;
+	pool->count++;
+	pool->stats.connections++;
+}
+
+/* The rest of outbound_open(), once there is memory. 0 or -errno. */
+static int open_session(struct outbound_session *s, struct next_hop *hop)
+{
+	struct outbound *pool = s->pool;
+	struct sockaddr_storage addr;
+	socklen_t len =
+		next_hop_address(hop, (unsigned)pool->stats.connections, &addr);
+	int fd;
+
+	if (len == 0)
+		return -EADDRNOTAVAIL;
+	relay_text(s, (const struct sockaddr *)&addr);
+	fd = pool->config.socket(pool->config.socket_arg, addr.ss_family);
+	if (fd < 0)
+		return fd;
+	return outbound_session_start(s, fd, (const struct sockaddr *)&addr,
+				      len);
+}
+
+struct outbound_session *outbound_open(struct outbound *pool,
+				       struct next_hop *hop, void *destination,
+				       bool plain, int *error)
+{
+	struct outbound_session *s = calloc(1, sizeof(*s));
+	int r = s ? 0 : -ENOMEM;
+
+	if (s) {
+		s->pool = pool;
+		s->hop = hop;
+		s->destination = destination;
+		s->plain = plain;
+		s->opened = uring_now(pool->config.env->ring);
+		r = open_session(s, hop);
+	}
+	if (r < 0) {
+		*error = -r;
+		free(s);
+		return NULL;
+	}
+	link_session(pool, s);
+	return s;
+}
+
+void outbound_wake(struct outbound_session *s)
+{
+	outbound_dispatch(s, OUTBOUND_ON_WAKE);
+}
+
+bool outbound_idle(const struct outbound_session *s)
+{
+	return s->state == OUTBOUND_READY && !s->delivery;
+}
+
+bool outbound_retry_plain(const struct outbound_session *s)
+{
+	return s->tls_failed && s->hop->route->tls == CONFIG_TLS_MAY;
+}
+
+void outbound_shutdown(struct outbound *pool)
+{
+	struct outbound_session *s, *next;
+
+	for (s = pool->sessions; s; s = next) {
+		next = s->next;
+		s->stopping = true;
+		outbound_dispatch(s, OUTBOUND_ON_SHUTDOWN);
+	}
+}
+
+void outbound_abort(struct outbound *pool)
+{
+	struct outbound_session *s, *next;
+
+	for (s = pool->sessions; s; s = next) {
+		next = s->next;
+		s->stopping = true;
+		outbound_session_abort(s);
+	}
+}
+
+unsigned outbound_sessions(const struct outbound *pool)
+{
+	return pool->count;
+}
+
+const struct outbound_stats *outbound_stats(const struct outbound *pool)
+{
+	return &pool->stats;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SMTP out: sessions that carry deliveries to a next hop (RFC 5321).
+ *
+ * One struct outbound per worker holds its sessions.  A session belongs to one
+ * destination: it is opened for it, pulls delivery after delivery from it,
+ * waits a while when there is none, and ends.  It is a table of states
+ * (outbound_session.c).  The queue decides what is delivered when; outbound
+ * only says what became of it.
+ */
+#ifndef GATEWAY_OUTBOUND_OUTBOUND_H
+#define GATEWAY_OUTBOUND_OUTBOUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/config/config.h"
+#include "gateway/outbound/next_hop.h"
+#include "gateway/spool/spool.h"
+#include "ktls/ktls_stream.h"
+
+struct outbound;
+struct outbound_session;
+
+/* One message for one destination: what a transaction carries. Filled and
+ * owned by the queue; the session borrows it from next() until finished(). */
+struct outbound_delivery {
+	uint64_t id;		       /* queue id, for the log */
+	const struct spool_view *view; /* envelope, trace, body */
+	const uint32_t *recipients;    /* indices into view->envelope */
+	size_t recipient_count;
+};
+
+/* What a next hop (or this relay in its stead) said. */
+struct outbound_answer {
+	uint16_t code;	      /* SMTP code; 4xx when made up here */
+	const char *enhanced; /* "4.4.2" or "" */
+	const char *text;     /* one line; borrowed for the call */
+	const char *where;    /* "connect", "RCPT", "end of data"...; static */
+};
+
+/* What a session tells the owner of its destination. */
+struct outbound_ops {
+	/* The next delivery for this session, or NULL: none now. */
+	struct outbound_delivery *(*next)(void *destination,
+					  struct outbound_session *session);
+	/* Recipient @index (into delivery->recipients) has its answer: 2xx
+	 * delivered, 4xx try again, 5xx failed. At most one each, before
+	 * finished(). */
+	void (*answered)(void *destination, struct outbound_delivery *delivery,
+			 size_t index, const struct outbound_answer *answer);
+	/* The transaction is over; the delivery is the queue's again, and
+	 * nothing reads from its view any more. Recipients without an answer
+	 * (the server closed an idle connection just then; shutdown) were not
+	 * tried: they are due at once. */
+	void (*finished)(void *destination, struct outbound_delivery *delivery);
+	/* The session is ready for mail (greeting, EHLO, TLS went well). */
+	void (*ready)(void *destination, struct outbound_session *session);
+	/* The session ended; its pointer is dead after this call.
+	 * @failure: NULL when it ended in order or after it was ready;
+	 * otherwise why no mail could be given (all that was never begun is
+	 * still the queue's). */
+	void (*ended)(void *destination, struct outbound_session *session,
+		      const struct outbound_answer *failure);
+};
+
+struct outbound_config {
+	const struct config *config;	/* borrowed, outlives outbound */
+	const struct ktls_env *env;	/* borrowed */
+	const struct outbound_ops *ops; /* static */
+	/* socket(2) for SOCK_STREAM; NULL: the system's. Injected by tests. */
+	int (*socket)(void *arg, int family);
+	void *socket_arg;
+};
+
+int outbound_create(const struct outbound_config *config,
+		    struct outbound **out);
+/* outbound_destroy() - with no session left; accepts NULL; clears. */
+void outbound_destroy(struct outbound **outbound);
+
+/*
+ * outbound_open() - a new session to @hop for @destination.
+ * @hop: borrowed, outlives the session. @plain: skip TLS this once (level
+ * `may`, after a failed handshake). Returns it, or NULL (no memory, no
+ * descriptor; errno-like cause in *error).
+ */
+struct outbound_session *outbound_open(struct outbound *outbound,
+				       struct next_hop *hop, void *destination,
+				       bool plain, int *error);
+
+/* outbound_wake() - an idle session shall ask next() again. */
+void outbound_wake(struct outbound_session *session);
+bool outbound_idle(const struct outbound_session *session);
+/* Did TLS fail where level `may` allows going on without? Valid in ended(). */
+bool outbound_retry_plain(const struct outbound_session *session);
+
+/* outbound_shutdown() - idle sessions QUIT; busy ones after their delivery.
+ * outbound_abort() - all close now; deliveries are answered 4xx. */
+void outbound_shutdown(struct outbound *outbound);
+void outbound_abort(struct outbound *outbound);
+unsigned outbound_sessions(const struct outbound *outbound);
+
+struct outbound_stats {
+	uint64_t connections, failures, messages, bytes, tls_handshakes,
+		tls_resumed, tls_failures;
+	uint64_t offload[2][2]; /* [direction][in kernel?] sessions */
+};
+const struct outbound_stats *outbound_stats(const struct outbound *outbound);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of the recipients of the running transaction: each gets
+ * exactly one answer, from its RCPT, from MAIL, from the end of the message,
+ * or from the connection's end.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/outbound/outbound_session.h"
+
+/* A reply as an answer. RFC 5321 4.5.3.1.10: 552 to RCPT means "too many
+ * recipients" and is to be taken as 452. */
+struct outbound_answer outbound_answer_of(const struct smtp_reply *reply,
+					  const char *where)
+{
+	uint16_t code = reply->code;
+
+	if (code == 552 && strcmp(where, "RCPT") == 0)
+		code = 452;
+	return (struct outbound_answer){
+		.code = code,
+		.enhanced = reply->enhanced,
+		.text = reply->text,
+		.where = where,
+	};
+}
+
+/* Make room for a transaction's recipients. False: no memory. */
+bool outbound_answers_begin(struct outbound_session *s)
+{
+	size_t n = s->delivery->recipient_count;
+
+	if (n > s->recipients_room) {
+		unsigned char *more = realloc(s->recipients, n);
+
+		if (!more)
+			return false;
+		s->recipients = more;
+		s->recipients_room = n;
+	}
+	memset(s->recipients, OUTBOUND_RCPT_OPEN, n);
+	s->accepted = 0;
+	return true;
+}
+
+void outbound_answer_one(struct outbound_session *s, size_t index,
+			 const struct outbound_answer *answer)
+{
+	assert(s->delivery && index < s->delivery->recipient_count);
+	assert(s->recipients[index] != OUTBOUND_RCPT_ANSWERED);
+	if (s->recipients[index] == OUTBOUND_RCPT_ACCEPTED)
+		s->accepted--;
+	s->recipients[index] = OUTBOUND_RCPT_ANSWERED;
+	s->pool->config.ops->answered(s->destination, s->delivery, index,
+				      answer);
+}
+
+/* The same answer for all that have none yet. */
+void outbound_answer_open(struct outbound_session *s,
+			  const struct outbound_answer *answer)
+{
+	if (!s->delivery)
+		return;
+	for (size_t i = 0; i < s->delivery->recipient_count; i++)
+		if (s->recipients[i] != OUTBOUND_RCPT_ANSWERED)
+			outbound_answer_one(s, i, answer);
+}
+
+/* The transaction is over and nothing reads from its view any more. */
+void outbound_finish(struct outbound_session *s)
+{
+	struct outbound_delivery *delivery = s->delivery;
+
+	if (!delivery)
+		return;
+	assert(ktls_stream_unsent(&s->stream) == 0 ||
+	       s->state == OUTBOUND_CLOSING);
+	s->delivery = NULL;
+	s->pool->config.ops->finished(s->destination, delivery);
+}
