@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One message for one destination. */
+#include "gateway/queue/delivery.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct delivery *delivery_create(struct spool *spool,
+				 struct spool_message *message,
+				 const uint32_t *recipients, size_t count)
+{
+	struct delivery *d = calloc(1, sizeof(*d) + count * sizeof(uint32_t));
+
+	assert(count > 0);
+	if (!d)
+		return NULL;
+	d->spool = spool;
+	d->message = message;
+	d->recipient_count = (uint32_t)count;
+	memcpy(d->recipients, recipients, count * sizeof(uint32_t));
+	return d;
+}
+
+void delivery_free(struct delivery *d)
+{
+	assert(!d || !d->run);
+	free(d);
+}
+
+int delivery_begin(struct delivery *d)
+{
+	size_t n = d->recipient_count;
+	struct delivery_run *run =
+		calloc(1, sizeof(*run) + n * sizeof(run->answers[0]));
+	int r;
+
+	assert(!d->run);
+	if (!run)
+		return -ENOMEM;
+	r = spool_view(d->spool, d->message, &run->view);
+	if (r < 0) {
+		free(run);
+		return r;
+	}
+	run->delivery = d;
+	run->outbound = (struct outbound_delivery){
+		.id = spool_message_id(d->message),
+		.view = &run->view,
+		.recipients = d->recipients,
+		.recipient_count = n,
+	};
+	d->run = run;
+	return 0;
+}
+
+size_t delivery_end(struct delivery *d)
+{
+	struct delivery_run *run = d->run;
+	size_t open = 0, deferred = 0;
+
+	assert(run);
+	spool_release_view(d->spool, &run->view);
+	for (size_t i = 0; i < d->recipient_count; i++) {
+		const struct delivery_answer *a = &run->answers[i];
+		uint32_t recipient = d->recipients[i];
+
+		if (!a->given || a->result == SPOOL_DEFERRED)
+			d->recipients[open++] = recipient;
+		if (!a->given)
+			continue;
+		deferred += a->result == SPOOL_DEFERRED;
+		/* After the last open recipient's record the message is the
+		 * spool's to free. */
+		spool_record(d->spool, d->message, recipient, a->result,
+			     d->attempts, d->due, a->reply);
+	}
+	d->recipient_count = (uint32_t)open;
+	d->run = NULL;
+	free(run);
+	return deferred;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One message for one destination: the recipients that share a next hop.
+ *
+ * A delivery is small and lives as long as one of its recipients is open; the
+ * message itself stays in the log.  What a transaction needs besides (the view
+ * of the message, the answers) exists only while it runs.
+ */
+#ifndef GATEWAY_QUEUE_DELIVERY_H
+#define GATEWAY_QUEUE_DELIVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/outbound/outbound.h"
+#include "gateway/spool/spool.h"
+
+struct destination;
+struct delivery_run;
+
+struct delivery {
+	struct spool *spool; /* whose message it is */
+	struct spool_message
+		*message; /* the spool's; valid while a recipient is open */
+	struct destination *destination;
+	struct delivery *next;	  /* in the destination's ready list */
+	struct delivery_run *run; /* owned; NULL when no transaction runs */
+	uint64_t due;		  /* wall clock, ns; when deferred */
+	uint64_t arrival;	  /* wall clock, ns */
+	uint32_t attempts;	  /* transactions that ended with an answer */
+	uint32_t recipient_count; /* open ones */
+	uint32_t recipients[];	  /* their indices in the envelope */
+};
+
+/* A recipient's answer, kept until the transaction is over and the log may
+ * forget the message. */
+struct delivery_answer {
+	bool given;
+	enum spool_result result;
+	char reply[256];
+};
+
+/* What exists while a transaction runs. */
+struct delivery_run {
+	struct outbound_delivery outbound; /* what the session sees */
+	struct spool_view view;
+	struct delivery *delivery;
+	struct delivery_answer answers[]; /* one per open recipient */
+};
+
+/* delivery_create() - for @count recipients (indices copied); NULL: no
+ * memory. Freed with delivery_free(), which accepts NULL. */
+struct delivery *delivery_create(struct spool *spool,
+				 struct spool_message *message,
+				 const uint32_t *recipients, size_t count);
+void delivery_free(struct delivery *delivery);
+
+/* delivery_begin() - open the view for a transaction. 0, -EBADMSG (the log is
+ * damaged there), -errno. */
+int delivery_begin(struct delivery *delivery);
+/* delivery_end() - close the view, keep only the recipients still open (no
+ * answer, or deferred), record the answers. Returns how many of them were
+ * deferred. */
+size_t delivery_end(struct delivery *delivery);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The queue: messages become deliveries, answers become results in the spool,
+ * deferred deliveries come back at their time.
+ */
+#include "gateway/queue/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/log/log.h"
+#include "gateway/queue/destination.h"
+#include "gateway/queue/retry.h"
+#include "uring/uring.h"
+
+static uint64_t system_wall_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t queue_wall(const struct queue *queue)
+{
+	return queue->config.wall_clock();
+}
+
+/* --- deferred deliveries --- */
+
+/* (Re)arm the timer for the earliest deferred delivery. */
+static void arm_due(struct queue *queue)
+{
+	const struct delivery *top = deferred_top(&queue->deferred);
+	uint64_t now = queue_wall(queue);
+
+	if (!top || queue->stopping)
+		uring_timer_clear(queue->config.env->ring, &queue->due);
+	else
+		uring_timer_set(queue->config.env->ring, &queue->due,
+				top->due > now ? top->due - now : 0);
+}
+
+static void on_due(void *owner)
+{
+	struct queue *queue = owner;
+	uint64_t now = queue_wall(queue);
+	const struct delivery *top;
+
+	while ((top = deferred_top(&queue->deferred)) && top->due <= now) {
+		struct delivery *delivery = deferred_pop(&queue->deferred);
+
+		destination_push(delivery->destination, delivery);
+		destination_pump(delivery->destination);
+	}
+	arm_due(queue);
+}
+
+/* Wait until delivery->due; without memory for that, try at once again. */
+static void defer(struct queue *queue, struct delivery *delivery)
+{
+	if (!deferred_push(&queue->deferred, delivery)) {
+		destination_push(delivery->destination, delivery);
+		return;
+	}
+	if (deferred_top(&queue->deferred) == delivery)
+		arm_due(queue);
+}
+
+/* --- life --- */
+
+int queue_create(const struct queue_config *config, struct queue **out)
+{
+	struct outbound_config outbound = {
+		.config = config->config,
+		.env = config->env,
+		.ops = &destination_ops,
+		.socket = config->socket,
+		.socket_arg = config->socket_arg,
+	};
+	size_t routes = config->config->route_count;
+	struct queue *queue = calloc(1, sizeof(*queue));
+	int r = -ENOMEM;
+
+	if (!queue)
+		return -ENOMEM;
+	queue->config = *config;
+	if (!queue->config.wall_clock)
+		queue->config.wall_clock = system_wall_clock;
+	queue->due = (struct uring_timer){.fn = on_due, .owner = queue};
+	queue->destinations = calloc(routes, sizeof(queue->destinations[0]));
+	if (!queue->destinations)
+		goto fail;
+	for (size_t i = 0; i < routes; i++)
+		if ((r = destination_init(&queue->destinations[i], queue, i)))
+			goto fail;
+	r = outbound_create(&outbound, &queue->outbound);
+	if (r < 0)
+		goto fail;
+	*out = queue;
+	return 0;
+fail:
+	queue_destroy(&queue);
+	return r;
+}
+
+void queue_destroy(struct queue **pointer)
+{
+	struct queue *queue = *pointer;
+	struct delivery *delivery;
+
+	if (!queue)
+		return;
+	uring_timer_clear(queue->config.env->ring, &queue->due);
+	while ((delivery = deferred_pop(&queue->deferred)))
+		delivery_free(delivery);
+	deferred_deinit(&queue->deferred);
+	for (size_t i = 0;
+	     queue->destinations && i < queue->config.config->route_count; i++)
+		if (queue->destinations[i].queue)
+			destination_deinit(&queue->destinations[i]);
+	free(queue->destinations);
+	outbound_destroy(&queue->outbound);
+	free(queue);
+	*pointer = NULL;
+}
+
+void queue_shutdown(struct queue *queue)
+{
+	queue->stopping = true;
+	arm_due(queue);
+	for (size_t i = 0; i < queue->config.config->route_count; i++)
+		destination_stop(&queue->destinations[i]);
+	outbound_shutdown(queue->outbound);
+}
+
+void queue_abort(struct queue *queue)
+{
+	queue_shutdown(queue);
+	outbound_abort(queue->outbound);
+}
+
+unsigned queue_sessions(const struct queue *queue)
+{
+	return outbound_sessions(queue->outbound);
+}
+
+void queue_stats(const struct queue *queue, struct queue_stats *out)
+{
+	*out = queue->stats;
+	out->waiting = queue->deferred.count;
+	for (size_t i = 0; i < queue->config.config->route_count; i++)
+		out->ready += queue->destinations[i].ready_count;
+}
+
+const struct outbound_stats *queue_outbound_stats(const struct queue *queue)
+{
+	return outbound_stats(queue->outbound);
+}
+
+/* --- a message becomes deliveries --- */
+
+static const char *domain_of(const char *recipient)
+{
+	const char *at = strrchr(recipient, '@');
+
+	return at ? at + 1 : "";
+}
+
+/* The destination of a recipient; NULL: no route any more (the configuration
+ * has changed since it was accepted). */
+static struct destination *destination_for(struct queue *queue,
+					   const char *recipient)
+{
+	const struct config *config = queue->config.config;
+	const struct config_route *route =
+		config_route_for(config, domain_of(recipient));
+
+	return route ? &queue->destinations[route - config->routes] : NULL;
+}
+
+static void start(struct queue *queue, struct destination *d,
+		  struct spool *spool, struct spool_message *message,
+		  const struct spool_view *view, const uint32_t *recipients,
+		  size_t count)
+{
+	struct delivery *delivery =
+		delivery_create(spool, message, recipients, count);
+
+	if (!delivery) {
+		/* It stays in the spool; the next start finds it. */
+		log_error("queue.no_memory", L_ID(spool_message_id(message)));
+		return;
+	}
+	delivery->destination = d;
+	delivery->arrival = view->envelope.arrival;
+	delivery->attempts = spool_message_attempts(message, recipients[0]);
+	delivery->due = spool_message_next_attempt(message, recipients[0]);
+	if (delivery->due > queue_wall(queue))
+		defer(queue, delivery);
+	else
+		destination_push(d, delivery);
+}
+
+/* Gather the open recipients that share @from's destination into @group,
+ * marking them as @taken. Returns their number. */
+static size_t gather(struct queue *queue, const struct spool_envelope *e,
+		     size_t from, bool *taken, uint32_t *group)
+{
+	struct destination *d = destination_for(queue, e->recipients[from]);
+	size_t n = 0;
+
+	for (size_t i = from; i < e->recipient_count; i++) {
+		if (taken[i] || destination_for(queue, e->recipients[i]) != d)
+			continue;
+		taken[i] = true;
+		group[n++] = (uint32_t)i;
+	}
+	return n;
+}
+
+static void no_route(struct queue *queue, struct spool *spool,
+		     struct spool_message *message,
+		     const struct spool_envelope *e, const uint32_t *group,
+		     size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		log_warning("queue.no_route", L_ID(spool_message_id(message)),
+			    L_STR("to", e->recipients[group[i]]),
+			    L_STR("error", "no route matches the domain; the "
+					   "recipient waits for one"));
+	}
+}
+
+static void split(struct queue *queue, struct spool *spool,
+		  struct spool_message *message, const struct spool_view *view,
+		  bool *taken, uint32_t *group)
+{
+	const struct spool_envelope *e = &view->envelope;
+
+	for (size_t i = 0; i < e->recipient_count; i++)
+		taken[i] = spool_message_recipient_done(message, i);
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		struct destination *d;
+		size_t n;
+
+		if (taken[i])
+			continue;
+		d = destination_for(queue, e->recipients[i]);
+		n = gather(queue, e, i, taken, group);
+		if (d)
+			start(queue, d, spool, message, view, group, n);
+		else
+			no_route(queue, spool, message, e, group, n);
+	}
+}
+
+static void pump_all(struct queue *queue)
+{
+	for (size_t i = 0; i < queue->config.config->route_count; i++)
+		if (queue->destinations[i].ready)
+			destination_pump(&queue->destinations[i]);
+}
+
+void queue_add(struct queue *queue, struct spool *spool,
+	       struct spool_message *message)
+{
+	size_t n = spool_message_recipient_count(message);
+	uint32_t *group = calloc(n, sizeof(*group) + sizeof(bool));
+	struct spool_view view;
+	int r = group ? spool_view(spool, message, &view) : -ENOMEM;
+
+	if (r < 0) {
+		log_error("queue.unreadable", L_ID(spool_message_id(message)),
+			  L_STR("error", strerror(-r)));
+		free(group);
+		return;
+	}
+	queue->stats.added++;
+	split(queue, spool, message, &view, (bool *)(group + n), group);
+	spool_release_view(spool, &view);
+	free(group);
+	if (!queue->stopping)
+		pump_all(queue);
+}
+
+/* --- answers --- */
+
+static const char *const result_events[] = {
+	[SPOOL_DELIVERED] = "outbound.sent",
+	[SPOOL_BOUNCED] = "outbound.failed",
+	[SPOOL_DEFERRED] = "outbound.deferred",
+};
+
+static void log_result(const struct delivery *delivery, const char *to,
+		       const char *from, enum spool_result result,
+		       const struct outbound_answer *answer, uint64_t now)
+{
+	const struct destination *d = delivery->destination;
+
+	log_info(result_events[result],
+		 L_ID(spool_message_id(delivery->message)), L_STR("from", from),
+		 L_STR("to", to), L_STR("next_hop", d->route->next_hop.text),
+		 L_UINT("code", answer->code),
+		 L_STR("dsn", answer->enhanced[0] ? answer->enhanced : NULL),
+		 L_STR("reply", answer->text), L_STR("at", answer->where),
+		 L_UINT("attempts", delivery->attempts + 1),
+		 L_SECONDS("delay", now > delivery->arrival
+					    ? now - delivery->arrival
+					    : 0));
+}
+
+/* What an answer means for a message of this age. */
+static enum spool_result judge(struct queue *queue,
+			       const struct delivery *delivery,
+			       const struct outbound_answer *answer,
+			       uint64_t now)
+{
+	if (answer->code / 100 == 2)
+		return SPOOL_DELIVERED;
+	if (answer->code / 100 == 5)
+		return SPOOL_BOUNCED;
+	if (retry_expired(&queue->config.config->retry, delivery->arrival, now))
+		return SPOOL_BOUNCED;
+	return SPOOL_DEFERRED;
+}
+
+static void count_result(struct queue *queue, enum spool_result result)
+{
+	queue->stats.delivered += result == SPOOL_DELIVERED;
+	queue->stats.deferred += result == SPOOL_DEFERRED;
+	queue->stats.failed += result == SPOOL_BOUNCED;
+}
+
+void queue_answered(struct delivery *delivery, size_t index,
+		    const struct outbound_answer *answer)
+{
+	struct queue *queue = delivery->destination->queue;
+	struct delivery_answer *kept = &delivery->run->answers[index];
+	const struct spool_envelope *e = &delivery->run->view.envelope;
+	uint64_t now = queue_wall(queue);
+
+	kept->given = true;
+	kept->result = judge(queue, delivery, answer, now);
+	snprintf(kept->reply, sizeof(kept->reply), "%u %s", answer->code,
+		 answer->text);
+	count_result(queue, kept->result);
+	log_result(delivery, e->recipients[delivery->recipients[index]],
+		   e->reverse_path, kept->result, answer, now);
+}
+
+static bool any_given(const struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		if (delivery->run->answers[i].given)
+			return true;
+	return false;
+}
+
+void queue_finished(struct delivery *delivery)
+{
+	struct destination *d = delivery->destination;
+	struct queue *queue = d->queue;
+	size_t deferred;
+
+	if (any_given(delivery)) {
+		delivery->attempts++;
+		delivery->due = queue_wall(queue) +
+				retry_delay(&queue->config.config->retry,
+					    delivery->attempts);
+	}
+	deferred = delivery_end(delivery);
+	if (delivery->recipient_count == 0)
+		delivery_free(delivery);
+	else if (deferred > 0)
+		defer(queue, delivery);
+	else
+		destination_push_front(d, delivery);
+}
+
+bool queue_unreachable(struct delivery *delivery,
+		       const struct outbound_answer *answer)
+{
+	if (delivery_begin(delivery) < 0) {
+		/* Unreadable just now: it must not be lost for that. */
+		destination_push(delivery->destination, delivery);
+		return false;
+	}
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		queue_answered(delivery, i, answer);
+	queue_finished(delivery);
+	return true;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The queue of one worker: what is delivered where and when.
+ *
+ * A message in the spool becomes one delivery per destination (route); a
+ * destination gives its deliveries, oldest first, to its sessions, opens
+ * sessions as far as its limit allows, and waits when its next hop can't be
+ * reached.  Deferred deliveries wait in a heap for their time.
+ */
+#ifndef GATEWAY_QUEUE_QUEUE_H
+#define GATEWAY_QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/config/config.h"
+#include "gateway/outbound/outbound.h"
+#include "gateway/spool/spool.h"
+#include "ktls/ktls_stream.h"
+
+struct queue;
+
+struct queue_config {
+	const struct config *config; /* borrowed, outlives the queue */
+	const struct ktls_env *env;  /* borrowed */
+	struct next_hop *hops;	     /* one per route, in the order of
+				      * config->routes; borrowed, shared */
+	/* socket(2) for outbound sessions; NULL: the system's */
+	int (*socket)(void *arg, int family);
+	void *socket_arg;
+	/* Wall clock, ns since 1970; NULL: CLOCK_REALTIME. */
+	uint64_t (*wall_clock)(void);
+};
+
+/* queue_create() - @out returned owned. 0 or -errno. */
+int queue_create(const struct queue_config *config, struct queue **out);
+/* queue_destroy() - with no session left; accepts NULL; clears. Undelivered
+ * messages stay in their spool. */
+void queue_destroy(struct queue **queue);
+
+/*
+ * queue_add() - a message of @spool, accepted just now or found at start,
+ * shall be delivered. @message stays the spool's.
+ */
+void queue_add(struct queue *queue, struct spool *spool,
+	       struct spool_message *message);
+
+/* queue_shutdown() - give out no more; running transactions finish.
+ * queue_abort() - end them now (their mail is tried again after a start). */
+void queue_shutdown(struct queue *queue);
+void queue_abort(struct queue *queue);
+/* queue_sessions() - sessions still there; 0: may be destroyed. */
+unsigned queue_sessions(const struct queue *queue);
+
+struct queue_stats {
+	uint64_t added;	    /* messages */
+	uint64_t delivered; /* recipients */
+	uint64_t deferred;  /* recipient attempts */
+	uint64_t failed;    /* recipients, 5xx or expired */
+	uint64_t damaged;   /* deliveries set aside */
+	uint64_t ready;	    /* deliveries due, now */
+	uint64_t waiting;   /* deliveries waiting for their time, now */
+};
+void queue_stats(const struct queue *queue, struct queue_stats *out);
+const struct outbound_stats *queue_outbound_stats(const struct queue *queue);
+
+#endif
