@@ -17,7 +17,9 @@ struct ktls_keys {
 	enum ktls_version version;
 	enum ktls_cipher cipher;
 	unsigned char key[32];
-	unsigned char iv[12];  /* TLS 1.2 GCM: 4-byte salt, then 8 zero bytes */
+	unsigned char iv[12];  /* TLS 1.2 GCM: 4-byte salt, then the explicit
+				* nonce of the next record (zero when derived;
+				* the engine continues OpenSSL's) */
 	uint64_t seq;	       /* of the next record */
 	/* TLS 1.3: the secret the next generation grows from (KeyUpdate). */
 	unsigned char secret[KTLS_SECRET_MAX];
