@@ -73,8 +73,10 @@ void ktls_engine_output_drop(struct ktls_engine *engine, size_t len);
  * ktls_engine_read(): decrypted bytes; > 0 bytes, -EAGAIN (needs more wire
  *   bytes), 0 close_notify was received, -EPROTO (see ktls_engine_error()).
  *   May produce output (alerts, KeyUpdate answers).
+ * ktls_engine_put(): also -ENOBUFS when 1 MiB already waits to be read.
  * ktls_engine_write(): encrypts at most @len bytes into the output; returns
- *   the bytes taken (> 0) or -errno.
+ *   the bytes taken (> 0) or -errno: -EAGAIN when too much output waits
+ *   (256 KiB: send it first), -EPIPE after close_notify was sent.
  * ktls_engine_shutdown(): puts close_notify into the output.
  */
 int ktls_engine_put(struct ktls_engine *engine, const void *data, size_t len);
@@ -114,5 +116,15 @@ void ktls_engine_info(struct ktls_engine *engine, struct ktls_info *out);
 /* Why the engine failed: OpenSSL's reason, the alert received or sent, the
  * verify error; one line. Borrowed until the engine is freed. */
 const char *ktls_engine_error(struct ktls_engine *engine);
+
+/* The same for a program; NONE until KTLS_STEP_FAILED or -EPROTO. */
+enum ktls_fault {
+	KTLS_FAULT_NONE,
+	KTLS_FAULT_PROTOCOL, /* the peer broke TLS, or nothing in common */
+	KTLS_FAULT_VERIFY,   /* client: the server's certificate or name */
+	KTLS_FAULT_ALERT,    /* the peer sent a fatal alert */
+	KTLS_FAULT_INTERNAL, /* out of memory or beyond a bound of ours */
+};
+enum ktls_fault ktls_engine_fault(const struct ktls_engine *engine);
 
 #endif
