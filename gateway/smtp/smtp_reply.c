@@ -6,9 +6,9 @@
  */
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "gateway/smtp/smtp_reply.h"
+#include "gateway/smtp/smtp_text.h"
 
 static const struct {
 	const char *keyword;
@@ -30,21 +30,6 @@ void smtp_reply_start(struct smtp_reply_parser *parser, bool ehlo)
 	parser->ehlo = ehlo;
 }
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* Digits at @text, at most @max of them. */
-static size_t digits(const char *text, size_t len, size_t max)
-{
-	size_t n = 0;
-
-	while (n < len && n < max && is_digit(text[n]))
-		n++;
-	return n;
-}
-
 /* Length of an enhanced status code of class @class_digit (RFC 3463
  * section 2: class "." subject "." detail, three digits at most), 0: none. */
 static size_t enhanced_length(const char *text, size_t len, char class_digit)
@@ -53,11 +38,11 @@ static size_t enhanced_length(const char *text, size_t len, char class_digit)
 
 	if (len < 5 || text[0] != class_digit || text[1] != '.')
 		return 0;
-	n = digits(text + at, len - at, 3);
+	n = smtp_digits(text + at, len - at, 3);
 	at += n;
 	if (n == 0 || at >= len || text[at++] != '.')
 		return 0;
-	n = digits(text + at, len - at, 3);
+	n = smtp_digits(text + at, len - at, 3);
 	at += n;
 	if (n == 0 || (at < len && text[at] != ' '))
 		return 0;
@@ -86,19 +71,12 @@ static void add_text(struct smtp_reply *reply, const char *text, size_t len)
 /* SIZE's parameter (RFC 1870 section 3); what is no number says nothing. */
 static uint64_t size_parameter(const char *text, size_t len)
 {
-	uint64_t value = 0;
-	size_t n = digits(text, len, 20);
+	const char *blank = memchr(text, ' ', len);
+	uint64_t value;
 
-	if (n == 0 || (n < len && text[n] != ' '))
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t digit = (uint64_t)(text[i] - '0');
-
-		if (value > (UINT64_MAX - digit) / 10)
-			return 0;
-		value = value * 10 + digit;
-	}
-	return value;
+	if (blank)
+		len = (size_t)(blank - text);
+	return smtp_number(text, len, &value) ? value : 0;
 }
 
 static void gather_keyword(struct smtp_reply *reply, const char *text,
@@ -109,8 +87,7 @@ static void gather_keyword(struct smtp_reply *reply, const char *text,
 
 	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]);
 	     i++) {
-		if (strlen(extensions[i].keyword) != n ||
-		    strncasecmp(extensions[i].keyword, text, n) != 0)
+		if (!smtp_equal(text, n, extensions[i].keyword))
 			continue;
 		reply->extensions |= extensions[i].extension;
 		if (extensions[i].extension == SMTP_EXT_SIZE && n < len)
@@ -149,7 +126,7 @@ static void take_text(struct smtp_reply_parser *parser, const char *text,
 /* The code of a line, 0: not an SMTP reply (RFC 5321 section 4.2). */
 static uint16_t line_code(const char *line, size_t len)
 {
-	if (len < 3 || digits(line, 3, 3) != 3)
+	if (len < 3 || smtp_digits(line, 3, 3) != 3)
 		return 0;
 	if (line[0] < '2' || line[0] > '5')
 		return 0;

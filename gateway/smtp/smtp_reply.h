@@ -10,31 +10,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SMTP_REPLY_TEXT_MAX 512	  /* kept text, the rest is dropped */
-#define SMTP_REPLY_LINE_MAX 4096  /* a longer line is a protocol error */
+#define SMTP_REPLY_TEXT_MAX  512  /* kept text, the rest is dropped */
+#define SMTP_REPLY_LINE_MAX  4096 /* a longer line is a protocol error */
 #define SMTP_REPLY_LINES_MAX 128  /* more lines are one too */
 
 /* Extensions that matter to us (service extension keywords). */
 enum smtp_extension {
-	SMTP_EXT_STARTTLS = 1u << 0,	/* RFC 3207 */
-	SMTP_EXT_PIPELINING = 1u << 1,	/* RFC 2920 */
-	SMTP_EXT_SIZE = 1u << 2,	/* RFC 1870 */
-	SMTP_EXT_8BITMIME = 1u << 3,	/* RFC 6152 */
-	SMTP_EXT_SMTPUTF8 = 1u << 4,	/* RFC 6531 */
-	SMTP_EXT_CHUNKING = 1u << 5,	/* RFC 3030 */
+	SMTP_EXT_STARTTLS = 1u << 0,		/* RFC 3207 */
+	SMTP_EXT_PIPELINING = 1u << 1,		/* RFC 2920 */
+	SMTP_EXT_SIZE = 1u << 2,		/* RFC 1870 */
+	SMTP_EXT_8BITMIME = 1u << 3,		/* RFC 6152 */
+	SMTP_EXT_SMTPUTF8 = 1u << 4,		/* RFC 6531 */
+	SMTP_EXT_CHUNKING = 1u << 5,		/* RFC 3030 */
 	SMTP_EXT_ENHANCEDSTATUSCODES = 1u << 6, /* RFC 2034 */
-	SMTP_EXT_DSN = 1u << 7,		/* RFC 3461 */
+	SMTP_EXT_DSN = 1u << 7,			/* RFC 3461 */
 };
 
 struct smtp_reply {
-	uint16_t code;		     /* 200..599 */
-	char text[SMTP_REPLY_TEXT_MAX]; /* lines joined by a blank, no controls */
+	uint16_t code; /* 200..599 */
+	char text
+		[SMTP_REPLY_TEXT_MAX]; /* lines joined by a blank, no controls */
 	size_t text_len;
 	/* RFC 2034 enhanced status code at the start, e.g. "4.7.1"; "" if none */
 	char enhanced[12];
 	/* EHLO keywords, gathered when the parser was told to. */
-	uint32_t extensions;	     /* enum smtp_extension */
-	uint64_t size_limit;	     /* SIZE's number, 0: none said */
+	uint32_t extensions; /* enum smtp_extension */
+	uint64_t size_limit; /* SIZE's number, 0: none said */
 };
 
 struct smtp_reply_parser {

@@ -286,7 +286,7 @@ static void test_size_keyword_values(void **state)
 		{"250 SIZE 12x\r\n", 0},
 		{"250 SIZE -1\r\n", 0},
 		{"250 SIZE 18446744073709551615\r\n", UINT64_MAX},
-		{"250 SIZE 18446744073709551616\r\n", 0},
+		{"250 SIZE 18446744073709551616\r\n", UINT64_MAX},
 		{"250 SIZE 99999999999999999999999999\r\n", 0},
 	};
 
