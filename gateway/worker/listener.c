@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening sockets. */
+#include "gateway/worker/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Connections that wait to be accepted; the kernel's somaxconn bounds it. */
+#define BACKLOG 4096
+
+static int on(int fd, int level, int name)
+{
+	int one = 1;
+
+	return setsockopt(fd, level, name, &one, sizeof(one)) < 0 ? -errno : 0;
+}
+
+static int bind_one(const struct config_endpoint *address, bool shared)
+{
+	int family = address->addr.ss_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = on(fd, SOL_SOCKET, SO_REUSEADDR);
+	if (r == 0 && shared)
+		r = on(fd, SOL_SOCKET, SO_REUSEPORT);
+	/* Each family its own listener, whatever the system's default. */
+	if (r == 0 && family == AF_INET6)
+		r = on(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+	if (r == 0 &&
+	    bind(fd, (const struct sockaddr *)&address->addr, address->len) < 0)
+		r = -errno;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int listener_bind(const struct config_endpoint *address, bool alone)
+{
+	if (alone) {
+		int fd = bind_one(address, false);
+
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	return bind_one(address, true);
+}
+
+int listener_start(int fd)
+{
+	return listen(fd, BACKLOG) < 0 ? -errno : 0;
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's thread: its parts, its start, its loop and its end. */
+#include "gateway/worker/worker.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "gateway/log/log.h"
+#include "gateway/queue/queue.h"
+#include "gateway/spool/spool.h"
+#include "gateway/worker/listener.h"
+#include "gateway/worker/spool_set.h"
+#include "uring/uring.h"
+#include "uring/uring_op.h"
+
+/* Receive buffers per worker: a kernel TLS record (16 KiB and its header) fits
+ * in one; 512 of them are 10 MiB. */
+#define RECEIVE_BUFFERS	    512
+#define RECEIVE_BUFFER_SIZE 20000
+
+struct worker_listener {
+	struct worker *worker;
+	const struct inbound_listener *shared;
+	int fd;
+	struct uring_op *accept;  /* in flight, or NULL */
+	struct uring_timer retry; /* after a failed accept */
+};
+
+struct worker {
+	const struct worker_shared *shared;
+	unsigned index;
+	pthread_t thread;
+
+	/* between the control thread and this one */
+	_Atomic enum worker_order order;
+	atomic_bool running;
+	pthread_mutex_t lock; /* guards the start's result */
+	pthread_cond_t started;
+	bool is_started;
+	int start_result;
+	struct uring *wake_ring; /* set under lock while the ring lives */
+
+	/* the thread's own */
+	enum worker_order obeyed;
+	struct ktls_env env;
+	struct spool_set spools;
+	struct inbound *inbound;
+	struct queue *queue;
+	struct worker_listener *listeners;
+	size_t listener_count;
+};
+
+/* --- accepting --- */
+
+static void accept_more(struct worker_listener *l);
+
+static void on_accepted(struct worker_listener *l, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	/* Multishot accept has no room for addresses. A peer that is gone
+	 * already has none. */
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0) {
+		close(fd);
+		return;
+	}
+	inbound_accept(l->worker->inbound, fd, l->shared,
+		       (const struct sockaddr *)&peer, len);
+}
+
+/* Out of descriptors or memory: waiting is all that helps. */
+static void accept_failed(struct worker_listener *l, int error)
+{
+	log_warning("worker.accept_failed",
+		    L_STR("address", l->shared->config->address.text),
+		    L_STR("error", strerror(error)));
+	uring_timer_set(l->worker->env.ring, &l->retry, 100 * URING_MSEC);
+}
+
+static void on_accept(void *owner, const struct uring_event *event)
+{
+	struct worker_listener *l = owner;
+
+	if (!event->more)
+		l->accept = NULL;
+	if (event->res >= 0)
+		on_accepted(l, event->res);
+	if (event->more || l->worker->obeyed != WORKER_RUN)
+		return;
+	if (event->res < 0 && event->res != -ECONNABORTED)
+		accept_failed(l, -event->res);
+	else
+		accept_more(l);
+}
+
+static void accept_more(struct worker_listener *l)
+{
+	struct uring_target target = {.fn = on_accept, .owner = l};
+
+	if (l->worker->obeyed != WORKER_RUN || l->accept)
+		return;
+	l->accept = uring_accept(l->worker->env.ring, target, l->fd);
+	if (!l->accept)
+		accept_failed(l, ENOBUFS);
+}
+
+static void on_accept_retry(void *owner)
+{
+	accept_more(owner);
+}
+
+static void stop_accepting(struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++) {
+		struct worker_listener *l = &w->listeners[i];
+
+		uring_timer_clear(w->env.ring, &l->retry);
+		if (l->accept)
+			uring_op_cancel(w->env.ring, l->accept);
+	}
+}
+
+static bool accepting(const struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++)
+		if (w->listeners[i].accept)
+			return true;
+	return false;
+}
+
+/* --- orders --- */
+
+static void obey(struct worker *w)
+{
+	enum worker_order order = atomic_load(&w->order);
+
+	if (order >= WORKER_STOP && w->obeyed < WORKER_STOP) {
+		w->obeyed = WORKER_STOP;
+		stop_accepting(w);
+		inbound_shutdown(w->inbound);
+		queue_shutdown(w->queue);
+	}
+	if (order >= WORKER_ABORT && w->obeyed < WORKER_ABORT) {
+		w->obeyed = WORKER_ABORT;
+		inbound_abort(w->inbound);
+		queue_abort(w->queue);
+	}
+}
+
+static void on_wake(void *arg)
+{
+	obey(arg);
+}
+
+static unsigned sessions(const struct worker *w)
+{
+	return (w->inbound ? inbound_sessions(w->inbound) : 0) +
+	       (w->queue ? queue_sessions(w->queue) : 0);
+}
+
+static bool done(const struct worker *w)
+{
+	return w->obeyed != WORKER_RUN && !accepting(w) && sessions(w) == 0 &&
+	       spool_set_inflight(&w->spools) == 0;
+}
+
+/* --- the parts --- */
+
+static void on_message(void *arg, struct spool_message *message)
+{
+	struct worker *w = arg;
+
+	queue_add(w->queue, spool_set_own(&w->spools), message);
+}
+
+static void on_found(void *arg, struct spool *spool,
+		     struct spool_message *message)
+{
+	struct worker *w = arg;
+
+	queue_add(w->queue, spool, message);
+}
+
+static int fail(const char *what, int error)
+{
+	log_error("worker.start_failed", L_STR("part", what),
+		  L_STR("error", strerror(-error)));
+	return error == -ENOMEM || error == -EMFILE ? EX_OSERR : EX_UNAVAILABLE;
+}
+
+static int make_ring(struct worker *w)
+{
+	struct uring_config config = {
+		.level = w->shared->config->uring,
+		.on_wake = on_wake,
+		.wake_arg = w,
+	};
+	char why[512];
+	int r = uring_create(&config, &w->env.ring);
+
+	if (r < 0) {
+		log_error("worker.no_io_uring",
+			  L_STR("error",
+				uring_blocked_reason(r, why, sizeof(why))));
+		return EX_UNAVAILABLE;
+	}
+	r = uring_bufs_create(w->env.ring, RECEIVE_BUFFERS, RECEIVE_BUFFER_SIZE,
+			      &w->env.bufs);
+	if (r < 0)
+		return fail("receive buffers", r);
+	w->env.caps = &w->shared->caps;
+	w->env.kernel = w->shared->kernel;
+	return EX_OK;
+}
+
+static int make_queue(struct worker *w)
+{
+	struct queue_config config = {
+		.config = w->shared->config,
+		.env = &w->env,
+		.hops = w->shared->hops,
+	};
+	int r = queue_create(&config, &w->queue);
+
+	return r < 0 ? fail("queue", r) : EX_OK;
+}
+
+static int make_spools(struct worker *w)
+{
+	struct spool_set_config config = {
+		.config = w->shared->config,
+		.worker = w->index,
+		.ring = w->env.ring,
+		.found = on_found,
+		.arg = w,
+	};
+
+	return spool_set_open(&config, &w->spools) < 0 ? EX_CANTCREAT : EX_OK;
+}
+
+static int make_inbound(struct worker *w)
+{
+	const struct config *c = w->shared->config;
+	struct inbound_config config = {
+		.config = c,
+		.env = &w->env,
+		.spool = spool_set_own(&w->spools),
+		.admission = w->shared->admission,
+		.max_sessions = c->limits.connections,
+		.accepted = on_message,
+		.arg = w,
+	};
+	int r = inbound_create(&config, &w->inbound);
+
+	return r < 0 ? fail("inbound", r) : EX_OK;
+}
+
+static int make_listeners(struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++) {
+		int r = listener_start(w->listeners[i].fd);
+
+		if (r < 0)
+			return fail("listener", r);
+		accept_more(&w->listeners[i]);
+	}
+	return EX_OK;
+}
+
+static void unmake(struct worker *w)
+{
+	inbound_destroy(&w->inbound);
+	queue_destroy(&w->queue);
+	spool_set_close(&w->spools);
+	if (w->env.ring) {
+		uring_bufs_destroy(&w->env.bufs);
+		pthread_mutex_lock(&w->lock);
+		w->wake_ring = NULL;
+		pthread_mutex_unlock(&w->lock);
+		uring_destroy(&w->env.ring);
+	}
+}
+
+/* --- the thread --- */
+
+static void report_start(struct worker *w, int result)
+{
+	pthread_mutex_lock(&w->lock);
+	w->is_started = true;
+	w->start_result = result;
+	w->wake_ring = result == EX_OK ? w->env.ring : NULL;
+	pthread_cond_signal(&w->started);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int make(struct worker *w)
+{
+	static int (*const parts[])(struct worker *) = {
+		make_ring,    make_queue,     make_spools,
+		make_inbound, make_listeners,
+	};
+	int r = EX_OK;
+
+	for (size_t i = 0; r == EX_OK && i < sizeof(parts) / sizeof(parts[0]);
+	     i++)
+		r = parts[i](w);
+	return r;
+}
+
+static int loop(struct worker *w)
+{
+	while (!done(w)) {
+		int r = uring_turn(w->env.ring, UINT64_MAX);
+
+		if (r < 0) {
+			log_error("worker.ring_failed",
+				  L_STR("error", strerror(-r)));
+			return EX_OSERR;
+		}
+	}
+	return EX_OK;
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	int result = make(w);
+
+	report_start(w, result);
+	if (result == EX_OK)
+		result = loop(w);
+	/* With sessions left (a failed ring, a start that failed after the
+	 * queue had begun) nothing can be taken back in order: the process
+	 * ends, and the log on disk is what counts. */
+	if (sessions(w) == 0)
+		unmake(w);
+	atomic_store(&w->running, false);
+	return (void *)(intptr_t)result;
+}
+
+static int prepare(struct worker *w, const int *fds)
+{
+	size_t n = w->shared->config->listener_count;
+
+	w->listeners = calloc(n, sizeof(w->listeners[0]));
+	if (!w->listeners)
+		return -ENOMEM;
+	w->listener_count = n;
+	for (size_t i = 0; i < n; i++)
+		w->listeners[i] = (struct worker_listener){
+			.worker = w,
+			.shared = &w->shared->listeners[i],
+			.fd = fds[i],
+			.retry = {.fn = on_accept_retry,
+				  .owner = &w->listeners[i]},
+		};
+	return 0;
+}
+
+int worker_start(const struct worker_shared *shared, unsigned index,
+		 const int *fds, struct worker **out)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	char name[16];
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->shared = shared;
+	w->index = index;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->started, NULL);
+	atomic_store(&w->running, true);
+	r = prepare(w, fds);
+	if (r == 0)
+		r = -pthread_create(&w->thread, NULL, run, w);
+	if (r < 0) {
+		free(w->listeners);
+		free(w);
+		return r;
+	}
+	snprintf(name, sizeof(name), "worker-%u", index);
+	pthread_setname_np(w->thread, name);
+	*out = w;
+	return 0;
+}
+
+int worker_wait_ready(struct worker *w)
+{
+	int result;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->is_started)
+		pthread_cond_wait(&w->started, &w->lock);
+	result = w->start_result;
+	pthread_mutex_unlock(&w->lock);
+	return result;
+}
+
+void worker_order(struct worker *w, enum worker_order order)
+{
+	atomic_store(&w->order, order);
+	pthread_mutex_lock(&w->lock);
+	if (w->wake_ring)
+		(void)uring_wake(w->wake_ring);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool worker_running(const struct worker *w)
+{
+	return atomic_load(&w->running);
+}
+
+int worker_join(struct worker **pointer)
+{
+	struct worker *w = *pointer;
+	void *result;
+
+	if (!w)
+		return EX_OK;
+	pthread_join(w->thread, &result);
+	for (size_t i = 0; i < w->listener_count; i++)
+		close(w->listeners[i].fd);
+	pthread_cond_destroy(&w->started);
+	pthread_mutex_destroy(&w->lock);
+	free(w->listeners);
+	free(w);
+	*pointer = NULL;
+	return (int)(intptr_t)result;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread with its own ring, listeners, sessions, spool log and
+ * queue.  A message stays with the worker that accepted it; workers share
+ * nothing on the hot path but the configuration and a few counters.
+ */
+#ifndef GATEWAY_WORKER_WORKER_H
+#define GATEWAY_WORKER_WORKER_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "gateway/config/config.h"
+#include "gateway/inbound/inbound.h"
+#include "gateway/outbound/next_hop.h"
+#include "ktls/ktls_caps.h"
+#include "ktls/ktls_install.h"
+
+struct worker;
+
+/* What all workers use; made by serve, read-only while they run. */
+struct worker_shared {
+	const struct config *config;
+	struct ktls_caps caps;
+	const struct ktls_kernel *kernel;
+	struct inbound_listener *listeners; /* one per config->listeners */
+	struct next_hop *hops;		    /* one per config->routes */
+	struct inbound_admission *admission;
+};
+
+/* What the control thread asks of a worker, in this order only. */
+enum worker_order {
+	WORKER_RUN,
+	WORKER_STOP,
+	WORKER_ABORT
+};
+
+/*
+ * worker_start() - make the thread; it opens its spool logs (recovery),
+ * takes its listeners and turns its ring.
+ * @shared: borrowed until worker_join().  @index: 0 .. config->workers - 1.
+ * @fds: its bound sockets, one per listener; taken.
+ * @out: returned owned.  Returns 0 or -errno; the thread reports its own
+ * start by worker_wait_ready().
+ */
+int worker_start(const struct worker_shared *shared, unsigned index,
+		 const int *fds, struct worker **out);
+
+/* worker_wait_ready() - until the worker accepts mail (0) or has failed to
+ * start (a sysexits code; it has said why in the log). */
+int worker_wait_ready(struct worker *worker);
+
+/* worker_order() - from the control thread; takes effect soon. */
+void worker_order(struct worker *worker, enum worker_order order);
+bool worker_running(const struct worker *worker);
+
+/* worker_join() - wait for the thread's end and free it; returns the sysexits
+ * code it ended with. Accepts NULL (0); clears. */
+int worker_join(struct worker **worker);
+
+#endif
