@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside a stream.
+ *
+ * A stream has a life (enum kstream_state) and, for each direction, a path
+ * (enum kstream_path) that bytes take.  ktls_stream.c holds the table of
+ * states and inputs and is the one place that writes the state; the handlers
+ * of the other files return the next state.
+ *
+ *   ktls_stream.c            calls of the owner, table, driver
+ *   ktls_stream_handshake.c  records read one by one, fed to the engine
+ *   ktls_stream_offload.c    what goes to the kernel and what doesn't
+ *   ktls_stream_recv.c       receiving on every path
+ *   ktls_stream_control.c    alerts and handshake records of kernel TLS
+ *   ktls_stream_send.c       the output queue on every path
+ *   ktls_stream_close.c      farewell, lingering, tearing down
+ *   ktls_stream_info.c       what a stream says of itself
+ *
+ * The driver's loop: an input's handler runs; states advance as far as they
+ * can without an input; sends go out; then one event goes to the owner, and
+ * all again, until there is nothing to say; only then a receive is armed, so
+ * that a handler which calls ktls_stream_start_tls() finds none in flight.
+ */
+#ifndef KTLS_KTLS_STREAM_PRIVATE_H
+#define KTLS_KTLS_STREAM_PRIVATE_H
+
+#include "ktls/ktls_stream.h"
+#include "ktls/ktls_stream_inbox.h"
+#include "ktls/ktls_stream_queue.h"
+#include "uring/uring.h"
+
+/* More than this many unread buffers stop a multishot receive. */
+#define KSTREAM_UNREAD_BUFS 4
+/* One send takes at most this much of the queue. */
+#define KSTREAM_SEND_MAX (1024 * 1024)
+/* In user space so much is encrypted before it is sent. */
+#define KSTREAM_SLICE_MAX (128 * 1024)
+/* Records that are not data, over a connection's life, in the kernel. */
+#define KSTREAM_CONTROL_RECORDS 64
+/* Closing: longest wait without progress while the queue is sent; bounds for
+ * reading to the peer's end. */
+#define KSTREAM_STALL_NS     (30 * URING_SEC)
+#define KSTREAM_LINGER_NS    (2 * URING_SEC)
+#define KSTREAM_LINGER_BYTES (64 * 1024)
+#define KSTREAM_RETRY_NS     (10 * URING_MSEC)
+
+enum kstream_state {
+	/* connect(2) is in flight. In: connect. Out: PLAIN, FAILED, TEARDOWN */
+	KSTREAM_CONNECTING,
+	/* Raw bytes both ways. In: open, CONNECTING. Out: FLUSHING, FAILED,
+	 * DRAINING, TEARDOWN */
+	KSTREAM_PLAIN,
+	/* start_tls was called: what was queued before goes out in clear, a
+	 * receive in flight is being reaped. Out: HANDSHAKE, FAILED, ... */
+	KSTREAM_FLUSHING,
+	/* The engine is fed record by record. Out: FINISHING, FAILED, ... */
+	KSTREAM_HANDSHAKE,
+	/* Handshake done, its last output still on the way; nothing is
+	 * received. Out: SECURE, FAILED, ... */
+	KSTREAM_FINISHING,
+	/* TLS on whatever paths. Out: FAILED, DRAINING, TEARDOWN */
+	KSTREAM_SECURE,
+	/* The owner is told; perhaps an alert is going out. Waits for the
+	 * owner's close. Out: DRAINING, TEARDOWN */
+	KSTREAM_FAILED,
+	/* Closing in order: the queue goes out. From here on the owner hears
+	 * nothing but CLOSED. Out: FAREWELL, TEARDOWN */
+	KSTREAM_DRAINING,
+	/* close_notify goes out. Out: LINGERING, TEARDOWN */
+	KSTREAM_FAREWELL,
+	/* FIN is sent; the peer's last bytes are read and dropped, because
+	 * close(2) with unread input would reset and lose what we sent.
+	 * Out: TEARDOWN */
+	KSTREAM_LINGERING,
+	/* All operations are cancelled and reaped. Out: CLOSING */
+	KSTREAM_TEARDOWN,
+	/* close(2) is in flight. Out: CLOSED */
+	KSTREAM_CLOSING,
+	/* Nothing is in flight, the descriptor is gone; freed at once. */
+	KSTREAM_CLOSED,
+	KSTREAM_STATES
+};
+
+enum kstream_input {
+	KSTREAM_IN_CONNECT,  /* the connect operation ended */
+	KSTREAM_IN_RECV,     /* an event of the receive operation */
+	KSTREAM_IN_SEND,     /* the send operation ended */
+	KSTREAM_IN_SHUTDOWN, /* the shutdown operation ended */
+	KSTREAM_IN_CLOSE,    /* the close operation ended */
+	KSTREAM_IN_BUFFER,   /* a receive buffer is free again */
+	KSTREAM_IN_DEADLINE, /* the closing timer fired */
+	KSTREAM_INPUTS
+};
+
+enum kstream_path {
+	KSTREAM_RAW,	/* bytes as they are */
+	KSTREAM_RECORD, /* receiving only: record by record into the engine, so
+			 * that the kernel can still take over */
+	KSTREAM_ENGINE, /* OpenSSL */
+	KSTREAM_KERNEL, /* kernel TLS */
+};
+
+/* What may still be sent, in growing order. */
+enum kstream_sends {
+	KSTREAM_SENDS_NOTHING,
+	KSTREAM_SENDS_OUTPUT, /* what the engine says: handshake, alerts */
+	KSTREAM_SENDS_ALL,    /* and the queue */
+};
+
+/* Whose bytes the send in flight carries. */
+enum kstream_sending {
+	KSTREAM_SENDING_NONE,
+	KSTREAM_SENDING_QUEUE,
+	KSTREAM_SENDING_WIRE,
+	KSTREAM_SENDING_ALERT,
+};
+
+/* How the peer's bytes ended. */
+enum kstream_end {
+	KSTREAM_END_OPEN,
+	KSTREAM_END_NOTIFY, /* close_notify */
+	KSTREAM_END_FIN,
+};
+
+/* Reads exactly one record. Exists while the path is KSTREAM_RECORD. */
+struct kstream_reader {
+	size_t have, need; /* of record[] */
+	unsigned char record[KTLS_RECORD_HEADER + KTLS_RECORD_WIRE_MAX];
+};
+
+/* Decrypted bytes that the owner has not read. */
+struct kstream_block {
+	size_t start, end;
+	unsigned char data[KTLS_RECORD_MAX];
+};
+
+/* Bytes for the wire, taken out of the engine: its own output may move with
+ * every call, but a send needs it to stay. */
+struct kstream_wire {
+	size_t len, sent;
+	size_t plain; /* application bytes inside */
+	unsigned char data[];
+};
+
+/* Walks through the handshake messages of kernel TLS's control records. */
+struct kstream_messages {
+	unsigned char header[4];
+	uint8_t have;	/* bytes of header[] */
+	uint32_t left;	/* bytes of the message's body still to come */
+	uint32_t count; /* control records so far */
+};
+
+struct kstream_op_set {
+	struct uring_op *recv, *send;
+	struct uring_op *life; /* connect, shutdown, close: one at a time */
+};
+
+struct ktls_stream_private {
+	struct ktls_stream *stream; /* the owner's; p is set back at CLOSED */
+	const struct ktls_env *env; /* borrowed */
+	ktls_stream_fn fn;
+	void *owner;
+	int fd; /* owned until KSTREAM_CLOSING */
+	enum kstream_state state;
+	enum kstream_path path[KTLS_DIRECTIONS];
+	enum kstream_end end;
+	unsigned pending; /* 1 << enum ktls_event, for the owner */
+	bool running;	  /* the driver is on the stack */
+	bool paused;
+	bool recv_cancelled; /* ops.recv is being cancelled */
+	bool written_due;    /* WRITTEN has to follow */
+	struct kstream_op_set ops;
+	enum kstream_sending sending;
+	enum kstream_sends may_send;
+	enum ktls_offload offload;
+	enum ktls_role role;
+	enum ktls_reason reason[KTLS_DIRECTIONS];
+	int reason_error;
+	/* Bytes at the queue's head that may go out in clear; SIZE_MAX before
+	 * start_tls. This is what keeps the rest from ever doing so. */
+	size_t clear_left;
+	size_t lingered;	      /* bytes dropped since the close */
+	uint64_t bytes_in, bytes_out; /* of the application */
+	struct kstream_queue *queue;  /* owned; NULL when empty */
+	struct kstream_wire *wire;    /* owned; NULL when empty */
+	struct kstream_inbox inbox;  /* raw bytes, or the kernel's plain ones */
+	struct kstream_block *block; /* owned; NULL when nothing is unread */
+	struct kstream_reader *reader; /* owned */
+	struct ktls_engine *engine;    /* owned; NULL when plain or in kernel */
+	struct ktls_info *agreed;      /* owned; after the handshake */
+	struct kstream_messages messages;
+	enum ktls_failure failure;
+	int failure_error;
+	char *failure_text; /* owned; NULL: the kind's own text */
+	struct uring_bufs_waiter waiter;
+	struct uring_timer kick;     /* runs the driver in the next turn */
+	struct uring_timer deadline; /* of closing */
+};
+
+/* ktls_stream.c */
+
+/* kstream_fail() - note the first failure; returns the state that follows.
+ * @text is copied; NULL: the kind's own text. */
+enum kstream_state kstream_fail(struct ktls_stream_private *p,
+				enum ktls_failure kind, int error,
+				const char *text);
+/* kstream_allowed() - what may be sent in this state, after what happened. */
+enum kstream_sends kstream_allowed(const struct ktls_stream_private *p);
+/* kstream_say() - an event is due to the owner. */
+void kstream_say(struct ktls_stream_private *p, enum ktls_event event);
+/* kstream_target() - where an operation's events go. */
+struct uring_target kstream_target(struct ktls_stream_private *p,
+				   enum kstream_input input);
+
+/* ktls_stream_handshake.c: handlers and steps return the next state. */
+enum kstream_state kstream_flushing_recv(struct ktls_stream_private *p,
+					 const struct uring_event *ev);
+enum kstream_state kstream_flushing_advance(struct ktls_stream_private *p);
+enum kstream_state kstream_handshake_advance(struct ktls_stream_private *p);
+enum kstream_state kstream_handshake_recv(struct ktls_stream_private *p,
+					  const struct uring_event *ev);
+/* kstream_reader_arm() - receive what the record still lacks. */
+struct uring_op *kstream_reader_arm(struct ktls_stream_private *p);
+/* kstream_reader_take() - whole record there? 1 yes, 0 not yet, -EBADMSG no
+ * record at all. Takes from the inbox first. */
+int kstream_reader_take(struct ktls_stream_private *p);
+/* kstream_reader_next() - the record is used; the next header follows. */
+void kstream_reader_next(struct ktls_stream_private *p);
+
+/* ktls_stream_offload.c */
+enum kstream_state kstream_finishing_advance(struct ktls_stream_private *p);
+/* kstream_offload_receive() - a client's first reply is read. */
+enum kstream_state kstream_offload_receive(struct ktls_stream_private *p);
+
+/* ktls_stream_recv.c */
+enum kstream_state kstream_plain_recv(struct ktls_stream_private *p,
+				      const struct uring_event *ev);
+enum kstream_state kstream_secure_recv(struct ktls_stream_private *p,
+				       const struct uring_event *ev);
+enum kstream_state kstream_discard_recv(struct ktls_stream_private *p,
+					const struct uring_event *ev);
+/* kstream_recv_arm() - arm a receive if the state wants one; the next state. */
+enum kstream_state kstream_recv_arm(struct ktls_stream_private *p);
+void kstream_recv_cancel(struct ktls_stream_private *p);
+void kstream_recv_unwait(struct ktls_stream_private *p);
+/* kstream_recv_error() - a receive ended with @error (positive). */
+enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error);
+/* kstream_recv_ended() - the peer has ended in order. */
+void kstream_recv_ended(struct ktls_stream_private *p, enum kstream_end end);
+bool kstream_unread(const struct ktls_stream_private *p);
+size_t kstream_recv_peek(struct ktls_stream_private *p,
+			 const unsigned char **data);
+void kstream_recv_consume(struct ktls_stream_private *p, size_t len);
+/* kstream_recv_refill() - decrypt more into an empty block. */
+enum kstream_state kstream_recv_refill(struct ktls_stream_private *p);
+/* kstream_recv_drop() - forget all that is unread. */
+void kstream_recv_drop(struct ktls_stream_private *p);
+void kstream_event_drop(const struct uring_event *ev);
+
+/* ktls_stream_control.c: one piece of a record of kernel TLS that is not
+ * application data. */
+enum kstream_state kstream_control(struct ktls_stream_private *p, uint8_t type,
+				   const unsigned char *data, size_t len);
+
+/* ktls_stream_send.c */
+enum kstream_state kstream_sent(struct ktls_stream_private *p,
+				const struct uring_event *ev);
+/* kstream_send_pump() - start the next send if one is due. */
+enum kstream_state kstream_send_pump(struct ktls_stream_private *p);
+/* kstream_send_idle() - nothing that may be sent is left or in flight. */
+bool kstream_send_idle(const struct ktls_stream_private *p);
+/* kstream_output_pending() - the engine has something to say. */
+bool kstream_output_pending(const struct ktls_stream_private *p);
+
+/* ktls_stream_close.c */
+void kstream_draining_enter(struct ktls_stream_private *p);
+enum kstream_state kstream_draining_advance(struct ktls_stream_private *p);
+enum kstream_state kstream_farewell_advance(struct ktls_stream_private *p);
+void kstream_lingering_enter(struct ktls_stream_private *p);
+enum kstream_state kstream_lingering_advance(struct ktls_stream_private *p);
+enum kstream_state kstream_lingering_recv(struct ktls_stream_private *p,
+					  const struct uring_event *ev);
+enum kstream_state kstream_shutdown_done(struct ktls_stream_private *p,
+					 const struct uring_event *ev);
+void kstream_teardown_enter(struct ktls_stream_private *p);
+enum kstream_state kstream_teardown_advance(struct ktls_stream_private *p);
+enum kstream_state kstream_closed(struct ktls_stream_private *p,
+				  const struct uring_event *ev);
+enum kstream_state kstream_give_up(struct ktls_stream_private *p,
+				   const struct uring_event *ev);
+
+/* ktls_stream_info.c */
+const char *kstream_failure_text(enum ktls_failure kind);
+
+#endif

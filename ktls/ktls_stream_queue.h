@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stream's bytes on their way out: at most KTLS_OUT_MAX pieces, either
+ * copied (small ones share a block) or borrowed from the owner.
+ *
+ * The queue exists only while something is queued: kstream_queue_push() makes
+ * it, the last kstream_queue_drop() frees it.
+ */
+#ifndef KTLS_KTLS_STREAM_QUEUE_H
+#define KTLS_KTLS_STREAM_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "ktls/ktls_stream.h"
+
+struct kstream_copy; /* a block that several small writes share */
+
+struct kstream_piece {
+	const unsigned char *data; /* next byte to send */
+	size_t len;
+	struct kstream_copy *copy; /* owned; NULL: the owner's memory */
+};
+
+struct kstream_queue {
+	struct kstream_piece piece[KTLS_OUT_MAX]; /* a ring */
+	unsigned head, count;
+	size_t bytes; /* in all pieces */
+};
+
+/* kstream_queue_push() - append, as a copy or borrowed; makes *queue when it
+ * is NULL. 0, -ENOBUFS (full) or -ENOMEM; nothing is taken then. */
+int kstream_queue_push(struct kstream_queue **queue, const void *data,
+		       size_t len, bool copy);
+
+/* kstream_queue_iov() - the first @limit bytes as at most @max pieces;
+ * returns the number of pieces, *bytes what they hold. */
+unsigned kstream_queue_iov(const struct kstream_queue *queue, size_t limit,
+			   struct iovec *iov, unsigned max, size_t *bytes);
+
+/* kstream_queue_drop() - forget the first @len bytes (they are sent). */
+void kstream_queue_drop(struct kstream_queue **queue, size_t len);
+
+/* kstream_queue_free() - forget all; accepts NULL; clears. */
+void kstream_queue_free(struct kstream_queue **queue);
+
+static inline size_t kstream_queue_bytes(const struct kstream_queue *queue)
+{
+	return queue ? queue->bytes : 0;
+}
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving.
+ *
+ *   raw     single-shot into a buffer of the group, so that no receive
+ *           reaches past a STARTTLS
+ *   record  exactly one record into the reader, then through the engine
+ *   engine  multishot; buffers wait in the inbox and go through the engine as
+ *           the owner reads
+ *   kernel  multishot recvmsg with a control area that names each piece's
+ *           record type; decrypted buffers wait in the inbox
+ *
+ * Unread bytes stop the receiving: at once where it is single-shot, after a
+ * few buffers where it is multishot.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <linux/tls.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ktls/ktls_stream_private.h"
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+
+void kstream_event_drop(const struct uring_event *ev)
+{
+	struct uring_buf buf = ev->buf;
+
+	uring_buf_return(&buf);
+}
+
+bool kstream_unread(const struct ktls_stream_private *p)
+{
+	return p->block || p->inbox.count > 0;
+}
+
+void kstream_recv_drop(struct ktls_stream_private *p)
+{
+	kstream_inbox_clear(&p->inbox);
+	free(p->block);
+	p->block = NULL;
+}
+
+void kstream_recv_cancel(struct ktls_stream_private *p)
+{
+	if (!p->ops.recv || p->recv_cancelled)
+		return;
+	p->recv_cancelled = true;
+	uring_op_cancel(p->env->ring, p->ops.recv);
+}
+
+void kstream_recv_unwait(struct ktls_stream_private *p)
+{
+	if (p->waiter.next)
+		uring_bufs_unwait(p->env->bufs, &p->waiter);
+}
+
+static bool recv_wanted(const struct ktls_stream_private *p)
+{
+	if (p->ops.recv || p->waiter.next || p->end == KSTREAM_END_FIN)
+		return false;
+	if (p->state == KSTREAM_HANDSHAKE || p->state == KSTREAM_LINGERING)
+		return true;
+	if (p->state != KSTREAM_PLAIN && p->state != KSTREAM_SECURE)
+		return false;
+	return p->end == KSTREAM_END_OPEN && !p->paused && !kstream_unread(p);
+}
+
+static struct uring_op *recv_arm_path(struct ktls_stream_private *p)
+{
+	struct uring_target target = kstream_target(p, KSTREAM_IN_RECV);
+	bool multishot = p->state == KSTREAM_SECURE;
+
+	if (p->path[KTLS_RX] == KSTREAM_KERNEL)
+		return uring_recvmsg_group(
+			p->env->ring, target, p->fd, p->env->bufs,
+			CMSG_SPACE(sizeof(uint8_t)), multishot);
+	if (p->reader && p->state != KSTREAM_LINGERING)
+		return kstream_reader_arm(p);
+	return uring_recv_group(p->env->ring, target, p->fd, p->env->bufs,
+				multishot);
+}
+
+enum kstream_state kstream_recv_arm(struct ktls_stream_private *p)
+{
+	if (!recv_wanted(p))
+		return p->state;
+	p->ops.recv = recv_arm_path(p);
+	if (p->ops.recv)
+		return p->state;
+	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS,
+			    "too many operations in flight");
+}
+
+enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error)
+{
+	switch (error) {
+	case ECANCELED:
+	case EINTR:
+	case EAGAIN:
+		return p->state;
+	case ENOBUFS:
+		uring_bufs_wait(p->env->bufs, &p->waiter);
+		return p->state;
+	case EBADMSG:
+	case EMSGSIZE:
+	case EINVAL:
+	case EIO:
+		if (p->path[KTLS_RX] == KSTREAM_KERNEL)
+			return kstream_fail(p, KTLS_FAILURE_RECORD, error,
+					    NULL);
+		break;
+	case EKEYEXPIRED:
+		return kstream_fail(p, KTLS_FAILURE_REKEY, error, NULL);
+	default:
+		break;
+	}
+	return kstream_fail(p, KTLS_FAILURE_IO, error, NULL);
+}
+
+/* Takes the event's buffer. */
+static enum kstream_state recv_keep(struct ktls_stream_private *p,
+				    const struct uring_event *ev)
+{
+	if (kstream_inbox_push(&p->inbox, &ev->buf) < 0)
+		return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM, NULL);
+	if (p->inbox.count > KSTREAM_UNREAD_BUFS)
+		kstream_recv_cancel(p);
+	return p->state;
+}
+
+/* Bytes for the owner as they are. */
+static enum kstream_state recv_data(struct ktls_stream_private *p,
+				    const struct uring_event *ev)
+{
+	p->bytes_in += ev->buf.len;
+	kstream_say(p, KTLS_EVENT_READABLE);
+	return recv_keep(p, ev);
+}
+
+void kstream_recv_ended(struct ktls_stream_private *p, enum kstream_end end)
+{
+	p->end = end;
+	kstream_recv_cancel(p);
+	kstream_say(p, KTLS_EVENT_EOF);
+}
+
+enum kstream_state kstream_plain_recv(struct ktls_stream_private *p,
+				      const struct uring_event *ev)
+{
+	if (ev->res > 0)
+		return recv_data(p, ev);
+	kstream_event_drop(ev);
+	if (ev->res < 0)
+		return kstream_recv_error(p, -ev->res);
+	kstream_recv_ended(p, KSTREAM_END_FIN);
+	return p->state;
+}
+
+/*
+ * The engine may have had to answer (KeyUpdate, alert). With TX in the kernel
+ * its answer can't be sent: a peer that wants new keys has to be left.
+ */
+static enum kstream_state engine_answered(struct ktls_stream_private *p,
+					  enum kstream_state next)
+{
+	if (next == KSTREAM_FAILED || p->path[KTLS_TX] != KSTREAM_KERNEL ||
+	    !kstream_output_pending(p))
+		return next;
+	return kstream_fail(p, KTLS_FAILURE_REKEY, 0, NULL);
+}
+
+static enum kstream_state engine_failed(struct ktls_stream_private *p)
+{
+	enum ktls_failure kind = KTLS_FAILURE_RECORD;
+
+	if (ktls_engine_fault(p->engine) == KTLS_FAULT_ALERT)
+		kind = KTLS_FAILURE_ALERT;
+	return kstream_fail(p, kind, 0, ktls_engine_error(p->engine));
+}
+
+/* One read into the empty block: > 0 bytes, 0 nothing (more wire bytes are
+ * needed, or the peer has ended), -errno. */
+static ssize_t engine_read(struct ktls_stream_private *p)
+{
+	struct kstream_block *block = p->block;
+	ssize_t n = ktls_engine_read(p->engine, block->data + block->end,
+				     sizeof(block->data) - block->end);
+
+	if (n > 0) {
+		block->end += (size_t)n;
+		p->bytes_in += (size_t)n;
+		return n;
+	}
+	if (n == 0)
+		kstream_recv_ended(p, KSTREAM_END_NOTIFY);
+	return n == -EAGAIN ? 0 : n;
+}
+
+/* Feeds the engine from the inbox until it gives bytes or wants more. */
+static enum kstream_state engine_work(struct ktls_stream_private *p)
+{
+	while (p->end != KSTREAM_END_NOTIFY) {
+		const unsigned char *data;
+		ssize_t n = engine_read(p);
+		size_t len;
+
+		if (n < 0)
+			return engine_failed(p);
+		if (n > 0 || p->end == KSTREAM_END_NOTIFY)
+			break;
+		len = kstream_inbox_peek(&p->inbox, &data);
+		if (len == 0 && p->end == KSTREAM_END_FIN)
+			return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
+		if (len == 0)
+			break;
+		if (ktls_engine_put(p->engine, data, len) < 0)
+			return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM,
+					    NULL);
+		kstream_inbox_drop(&p->inbox, len);
+	}
+	return p->state;
+}
+
+enum kstream_state kstream_recv_refill(struct ktls_stream_private *p)
+{
+	enum kstream_state next;
+
+	assert(p->state == KSTREAM_SECURE);
+	if (p->path[KTLS_RX] != KSTREAM_ENGINE || p->block)
+		return p->state;
+	p->block = malloc(sizeof(*p->block));
+	if (!p->block)
+		return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM, NULL);
+	p->block->start = p->block->end = 0;
+	next = engine_answered(p, engine_work(p));
+	if (p->block->end == 0) {
+		free(p->block);
+		p->block = NULL;
+	}
+	if (p->end == KSTREAM_END_NOTIFY)
+		kstream_inbox_clear(&p->inbox);
+	return next;
+}
+
+static enum kstream_state engine_recv(struct ktls_stream_private *p,
+				      const struct uring_event *ev)
+{
+	enum kstream_state next = p->state;
+
+	if (ev->res < 0) {
+		kstream_event_drop(ev);
+		return kstream_recv_error(p, -ev->res);
+	}
+	if (ev->res == 0) {
+		kstream_event_drop(ev);
+		p->end = KSTREAM_END_FIN;
+	} else {
+		next = recv_keep(p, ev);
+	}
+	if (next == KSTREAM_SECURE)
+		next = kstream_recv_refill(p);
+	if (p->block && ev->res > 0)
+		kstream_say(p, KTLS_EVENT_READABLE);
+	return next;
+}
+
+/* One record of a client that waits for its first reply. */
+static enum kstream_state record_data(struct ktls_stream_private *p)
+{
+	struct kstream_reader *r = p->reader;
+	ssize_t n = 1;
+
+	assert(!p->block);
+	if (ktls_engine_put(p->engine, r->record, r->have) == 0)
+		p->block = malloc(sizeof(*p->block));
+	if (!p->block)
+		return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM, NULL);
+	p->block->start = p->block->end = 0;
+	kstream_reader_next(p);
+	while (n > 0 && p->block->end < sizeof(p->block->data) &&
+	       p->end == KSTREAM_END_OPEN)
+		n = engine_read(p);
+	if (p->block->end == 0) {
+		free(p->block);
+		p->block = NULL;
+	} else {
+		kstream_say(p, KTLS_EVENT_READABLE);
+	}
+	return n < 0 ? engine_failed(p) : p->state;
+}
+
+static enum kstream_state record_recv(struct ktls_stream_private *p,
+				      const struct uring_event *ev)
+{
+	enum kstream_state next;
+	int whole;
+
+	if (ev->res < 0)
+		return kstream_recv_error(p, -ev->res);
+	if (ev->res == 0) {
+		p->end = KSTREAM_END_FIN;
+		return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
+	}
+	p->reader->have += (size_t)ev->res;
+	whole = kstream_reader_take(p);
+	if (whole == 0)
+		return p->state;
+	if (whole < 0)
+		return kstream_fail(p, KTLS_FAILURE_RECORD, EBADMSG, NULL);
+	next = engine_answered(p, record_data(p));
+	if (next == p->state && p->block && p->end == KSTREAM_END_OPEN)
+		next = kstream_offload_receive(p);
+	return next;
+}
+
+/* The record type that the kernel put beside a piece; -1: the control area
+ * was cut off. Data needs none. */
+static int kernel_record_type(const struct uring_event *ev)
+{
+	struct cmsghdr header;
+	uint8_t type;
+
+	if (ev->msg_flags & MSG_CTRUNC)
+		return -1;
+	if (ev->control_len < CMSG_LEN(sizeof(type)))
+		return KTLS_APPLICATION_DATA;
+	memcpy(&header, ev->control, sizeof(header));
+	if (header.cmsg_level != SOL_TLS ||
+	    header.cmsg_type != TLS_GET_RECORD_TYPE ||
+	    header.cmsg_len < CMSG_LEN(sizeof(type)))
+		return KTLS_APPLICATION_DATA;
+	memcpy(&type, (const unsigned char *)ev->control + CMSG_LEN(0),
+	       sizeof(type));
+	return type;
+}
+
+static enum kstream_state kernel_control(struct ktls_stream_private *p,
+					 const struct uring_event *ev, int type)
+{
+	enum kstream_state next;
+
+	if (type < 0)
+		next = kstream_fail(p, KTLS_FAILURE_RECORD, 0,
+				    "record without a type");
+	else
+		next = kstream_control(p, (uint8_t)type, ev->buf.data,
+				       ev->res > 0 ? ev->buf.len : 0);
+	kstream_event_drop(ev);
+	return next;
+}
+
+static enum kstream_state kernel_recv(struct ktls_stream_private *p,
+				      const struct uring_event *ev)
+{
+	int type = kernel_record_type(ev);
+
+	if (ev->res >= 0 && type != KTLS_APPLICATION_DATA)
+		return kernel_control(p, ev, type);
+	if (ev->res > 0)
+		return recv_data(p, ev);
+	kstream_event_drop(ev);
+	if (ev->res < 0)
+		return kstream_recv_error(p, -ev->res);
+	p->end = KSTREAM_END_FIN;
+	return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
+}
+
+enum kstream_state kstream_secure_recv(struct ktls_stream_private *p,
+				       const struct uring_event *ev)
+{
+	/* behind close_notify nothing counts any more */
+	if (p->end != KSTREAM_END_OPEN)
+		return kstream_discard_recv(p, ev);
+	switch (p->path[KTLS_RX]) {
+	case KSTREAM_RECORD:
+		return record_recv(p, ev);
+	case KSTREAM_ENGINE:
+		return engine_recv(p, ev);
+	case KSTREAM_KERNEL:
+		return kernel_recv(p, ev);
+	case KSTREAM_RAW:
+		break;
+	}
+	assert(!"a secure stream receives on a TLS path");
+	return p->state;
+}
+
+enum kstream_state kstream_discard_recv(struct ktls_stream_private *p,
+					const struct uring_event *ev)
+{
+	kstream_event_drop(ev);
+	if (ev->res > 0)
+		p->lingered += (size_t)ev->res;
+	if (ev->res == 0 && !ev->more)
+		p->end = KSTREAM_END_FIN;
+	return p->state;
+}
+
+/* Unread bytes in the inbox are the owner's only when nobody has to decrypt
+ * them. */
+static bool recv_inbox_readable(const struct ktls_stream_private *p)
+{
+	if (p->state == KSTREAM_PLAIN)
+		return true;
+	if (p->state != KSTREAM_SECURE && p->state != KSTREAM_FAILED)
+		return false;
+	return p->path[KTLS_RX] == KSTREAM_RAW ||
+	       p->path[KTLS_RX] == KSTREAM_KERNEL;
+}
+
+size_t kstream_recv_peek(struct ktls_stream_private *p,
+			 const unsigned char **data)
+{
+	if (p->block) {
+		*data = p->block->data + p->block->start;
+		return p->block->end - p->block->start;
+	}
+	if (!recv_inbox_readable(p))
+		return 0;
+	return kstream_inbox_peek(&p->inbox, data);
+}
+
+void kstream_recv_consume(struct ktls_stream_private *p, size_t len)
+{
+	if (!p->block) {
+		assert(recv_inbox_readable(p));
+		kstream_inbox_drop(&p->inbox, len);
+		return;
+	}
+	assert(len <= p->block->end - p->block->start);
+	p->block->start += len;
+	if (p->block->start == p->block->end) {
+		free(p->block);
+		p->block = NULL;
+	}
+}
