@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -301,6 +302,7 @@ int bench_conn_wait(struct bench_conn *c, int wake_fd, unsigned timeout_s)
 {
 	struct pollfd fds[2] = {{.fd = c->fd, .events = POLLIN},
 				{.fd = wake_fd, .events = POLLIN}};
+	int timeout = timeout_s < INT_MAX / 1000 ? (int)timeout_s * 1000 : -1;
 	int n = bench_conn_flush(c);
 
 	if (n)
@@ -308,7 +310,7 @@ int bench_conn_wait(struct bench_conn *c, int wake_fd, unsigned timeout_s)
 	if (bench_conn_pending(c) || (c->ssl && SSL_has_pending(c->ssl)))
 		return 1;
 	do
-		n = poll(fds, 2, (int)timeout_s * 1000);
+		n = poll(fds, 2, timeout);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return fail(c, "wait", n ? errno : ETIMEDOUT);
