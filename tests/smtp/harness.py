@@ -43,6 +43,25 @@ def fresh_folder(name):
     return tempfile.mkdtemp(prefix=name + "-", dir=scratch())
 
 
+def wait_until(condition, what):
+    """Polls until condition() is true; what (a text or a function that
+    returns one) says what was awaited when it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited in vain for "
+                                 + (what() if callable(what) else what))
+        time.sleep(0.02)
+
+
+def line_count(path):
+    try:
+        with open(path, "rb") as f:
+            return sum(1 for _ in f)
+    except FileNotFoundError:
+        return 0
+
+
 # --- ports ------------------------------------------------------------------
 
 _next_port = random.Random(os.getpid()).randrange(10000, 30000)

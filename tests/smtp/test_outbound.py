@@ -411,10 +411,11 @@ class Tls(Outbound):
         self.accept(relay)
         self.assertIsNone(sink.wait()[0].session.tls)
 
-    def verify(self, context, **route):
+    def verify(self, context, **tls):
         return self.pair(sink={"context": context},
-                         route=dict({"tls": "verify",
-                                     "ca_file": certificates().ca}, **route))
+                         route={"tls": dict({"level": "verify",
+                                             "ca_file": certificates().ca},
+                                            **tls)})
 
     def test_verify_accepts_a_good_certificate(self):
         relay, sink = self.verify(server_context())
@@ -423,7 +424,7 @@ class Tls(Outbound):
 
     def test_verify_by_name(self):
         relay, sink = self.verify(server_context(),
-                                  tls_name="relay.example.test")
+                                  name="relay.example.test")
         self.accept(relay)
         self.assertTrue(sink.wait()[0].session.tls)
 

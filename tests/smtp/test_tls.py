@@ -346,10 +346,10 @@ class Listeners(unittest.TestCase):
     def test_certificate_by_sni(self):
         certs = certificates()
         listener = {"address": f"127.0.0.1:{free_port()}",
-                    "tls": [{"certificate": certs.certificate,
-                             "key": certs.key},
-                            {"certificate": certs.other,
-                             "key": certs.other_key}]}
+                    "tls": {"certificates": [
+                        {"certificate": certs.certificate, "key": certs.key},
+                        {"certificate": certs.other,
+                         "key": certs.other_key}]}}
         with Relay(listen=[listener]):
             for name in ("relay.example.test", "other.example.test"):
                 with self.subTest(name), Client(self.port(listener)) as c:

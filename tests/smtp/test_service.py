@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program itself: commands, exit status, configuration errors, start and
+stop."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import unittest
+
+from harness import (RINGPOST, Closed, Relay, Sink, certificates,
+                     fresh_folder, free_port, openssl, run_program)
+
+EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_CONFIG = 64, 65, 66, 78
+
+# As issue 2 gives it, word for word but for the two ports and the spool.
+EXAMPLE = """\
+hostname: relay.example.test
+spool: {{path: {spool}}}
+listen:
+  - {{address: "127.0.0.1:{port}", tls: {{certificate: cert.pem, key: key.pem}}}}
+relay_from: ["127.0.0.0/8", "::1/128"]
+offload: auto            # auto | always | never
+routes:
+  - {{match: "*", next_hop: "127.0.0.1:{next_hop}", tls: encrypt}}
+"""
+
+
+class CommandLine(unittest.TestCase):
+    def test_version(self):
+        done = run_program("--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^ringpost \d+\.\d+")
+
+    def test_help_of_everything(self):
+        for command in ((), ("serve",), ("check-config",), ("doctor",)):
+            with self.subTest(command):
+                done = run_program(*command, "--help")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("ringpost", done.stdout)
+                self.assertEqual(done.stderr, "")
+
+    def test_usage_errors(self):
+        for args in ((), ("nonsense",), ("--nonsense",), ("serve",),
+                     ("check-config",), ("serve", "--nonsense"),
+                     ("serve", "--config"), ("doctor", "surplus")):
+            with self.subTest(args):
+                done = run_program(*args)
+                self.assertEqual(done.returncode, EX_USAGE, done)
+                self.assertTrue(done.stderr)
+                self.assertEqual(done.stdout, "")
+
+
+class CheckConfig(unittest.TestCase):
+    def setUp(self):
+        self.folder = fresh_folder("config")
+        self.path = os.path.join(self.folder, "ringpost.yaml")
+        certs = certificates()
+        for name, source in (("cert.pem", certs.certificate),
+                             ("key.pem", certs.key)):
+            with open(source, "rb") as f, \
+                    open(os.path.join(self.folder, name), "wb") as to:
+                to.write(f.read())
+        self.example = EXAMPLE.format(spool="spool", port=2525, next_hop=2526)
+
+    def check(self, text):
+        with open(self.path, "w") as f:
+            f.write(text)
+        return run_program("check-config", "--config", self.path)
+
+    def refused(self, text, line, *words):
+        done = self.check(text)
+        self.assertEqual(done.returncode, EX_CONFIG, done)
+        output = done.stdout + done.stderr
+        self.assertRegex(output,
+                         rf"(?m)^{self.path}:{line}:\d+: ", output)
+        for word in words:
+            self.assertIn(word, output)
+
+    def test_example(self):
+        done = self.check(self.example)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_missing_file(self):
+        done = run_program("check-config", "--config", "/no/such/file.yaml")
+        self.assertIn(done.returncode, (EX_NOINPUT, EX_CONFIG))
+        self.assertIn("/no/such/file.yaml", done.stderr)
+
+    def test_unknown_key(self):
+        self.refused(self.example + "listn: []\n", 8, "listn")
+
+    def test_unknown_key_below(self):
+        self.refused(self.example + "limits: {sise: 1M}\n", 8, "sise")
+
+    def test_bad_yaml(self):
+        self.refused("hostname: [\n", r"\d+")
+
+    def test_bad_choice(self):
+        self.refused(self.example.replace("auto ", "sometimes "), 6,
+                     "sometimes", "always")
+
+    def test_bad_address(self):
+        self.refused(self.example.replace("127.0.0.1:2525", "nowhere"), 4,
+                     "nowhere")
+
+    def test_bad_network(self):
+        self.refused(self.example.replace("127.0.0.0/8", "127.0.0.0/33"), 5)
+
+    def test_missing_certificate(self):
+        self.refused(self.example.replace("cert.pem", "absent.pem"), 4,
+                     "absent.pem")
+
+    def test_key_that_does_not_fit(self):
+        certs = certificates()
+        done = self.check(self.example.replace("key.pem", certs.other_key))
+        self.assertEqual(done.returncode, EX_CONFIG, done)
+        self.assertIn(certs.other_key, done.stdout + done.stderr)
+
+    def test_certificate_that_is_none(self):
+        done = self.check(self.example.replace("cert.pem", "ringpost.yaml"))
+        self.assertEqual(done.returncode, EX_CONFIG, done)
+
+    def test_duration_without_unit_or_bad(self):
+        for value in ("5 parsecs", "-1s", "s", "''"):
+            with self.subTest(value):
+                self.refused(self.example
+                             + f"timeouts: {{command: {value}}}\n", 8)
+
+    def test_all_mistakes_are_told(self):
+        text = (self.example.replace("auto ", "sometimes ")
+                + "one: 1\ntwo: 2\n")
+        for line in (6, 8, 9):
+            self.refused(text, line)
+
+    def test_empty_file(self):
+        self.assertEqual(self.check("").returncode, EX_CONFIG)
+
+    def test_serve_refuses_a_bad_one_too(self):
+        with open(self.path, "w") as f:
+            f.write(self.example + "listn: []\n")
+        done = run_program("serve", "--config", self.path)
+        self.assertEqual(done.returncode, EX_CONFIG)
+        self.assertIn(f"{self.path}:8:", done.stderr)
+
+
+class Example(unittest.TestCase):
+    def test_configuration_of_the_issue_works_as_written(self):
+        folder = fresh_folder("example")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                os.path.join(folder, "key.pem"), "-out",
+                os.path.join(folder, "cert.pem"), "-subj", "/CN=test",
+                "-days", "2")
+        with Sink() as sink:
+            relay = Relay(sink.port)
+            path = os.path.join(folder, "ringpost.yaml")
+            with open(path, "w") as f:
+                f.write(EXAMPLE.format(spool=os.path.join(folder, "spool"),
+                                       port=relay.port, next_hop=sink.port))
+            relay.write_config = lambda: path
+            with relay:
+                self.assertEqual(relay.send(tls=False).code, 250)
+                self.assertTrue(sink.wait()[0].session.tls)
+
+
+class Start(unittest.TestCase):
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            relay = Relay()
+            relay.config["listen"][0]["address"] = \
+                f"127.0.0.1:{other.getsockname()[1]}"
+            done = subprocess.run(
+                [RINGPOST, "serve", "--config", relay.write_config()],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(str(other.getsockname()[1]),
+                          done.stdout + done.stderr)
+
+    def test_spool_in_use(self):
+        with Relay() as first:
+            second = Relay(spool=first.config["spool"])
+            done = subprocess.run(
+                [RINGPOST, "serve", "--config", second.write_config()],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(first.config["spool"]["path"],
+                          done.stdout + done.stderr)
+
+    def test_log_is_json_lines(self):
+        with Relay() as relay:
+            relay.send()
+        self.assertTrue(relay.lines)
+        self.assertEqual(len(relay.events), len(relay.lines),
+                         relay.log_text())
+        for event in relay.events:
+            for key in ("time", "level", "event"):
+                self.assertIn(key, event)
+
+    def test_older_ring_features(self):
+        # The same relay with what Linux 5.10's io_uring has.
+        with Sink() as sink, \
+                Relay(sink.port, environment={"RINGPOST_URING": "5.10"},
+                      route={"tls": "encrypt"}) as relay:
+            body = b"X-Tag: 1\r\n\r\n" + b".line\r\n" * 100000
+            self.assertEqual(relay.send(body).code, 250)
+            self.assertEqual(sink.wait()[0].body_from(b"X-Tag"), body)
+
+    def test_one_worker(self):
+        with Sink() as sink, Relay(sink.port, workers=1) as relay:
+            for n in range(5):
+                self.assertEqual(relay.send().code, 250)
+            sink.wait(5)
+
+
+class Stop(unittest.TestCase):
+    def test_idle(self):
+        relay = Relay().start()
+        self.addCleanup(relay.kill)
+        relay.signal(signal.SIGTERM)
+        self.assertEqual(relay.wait(), 0)
+
+    def test_sigint_too(self):
+        relay = Relay().start()
+        self.addCleanup(relay.kill)
+        relay.signal(signal.SIGINT)
+        self.assertEqual(relay.wait(), 0)
+
+    def test_idle_sessions_get_421(self):
+        relay = Relay().start()
+        self.addCleanup(relay.kill)
+        plain, tls = relay.client().greet(), relay.client().greet(tls=True)
+        self.addCleanup(plain.close)
+        self.addCleanup(tls.close)
+        relay.signal(signal.SIGTERM)
+        for client in (plain, tls):
+            self.assertEqual(client.reply().code, 421)
+            self.assertTrue(client.at_end())
+        self.assertEqual(relay.wait(), 0)
+
+    def test_message_in_flight_is_finished(self):
+        with Sink() as sink:
+            relay = Relay(sink.port).start()
+            self.addCleanup(relay.kill)
+            with relay.client() as client, relay.client() as witness:
+                client.greet(tls=True)
+                witness.greet()
+                client.envelope()
+                client.expect(354, "DATA")
+                client.send(b"X-Tag: 1\r\n\r\nfirst half\r\n")
+                relay.signal(signal.SIGTERM)
+                # The witness's 421 says that the shutdown has begun.
+                self.assertEqual(witness.reply().code, 421)
+                client.send(b"second half\r\n.\r\n")
+                self.assertEqual(client.reply().code, 250)
+                self.assertEqual(client.reply().code, 421)
+                self.assertTrue(client.at_end())
+            self.assertEqual(relay.wait(), 0)
+            # Delivered before the end, or after the next start.
+            if not sink.messages:
+                with relay:
+                    sink.wait(1)
+            self.assertTrue(sink.messages[0].data.endswith(
+                b"first half\r\nsecond half\r\n"))
+
+    def test_no_new_connections_while_stopping(self):
+        relay = Relay().start()
+        self.addCleanup(relay.kill)
+        with relay.client() as client, relay.client() as witness:
+            witness.greet()
+            client.greet()
+            client.envelope()
+            client.expect(354, "DATA")
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(witness.reply().code, 421)
+            try:
+                with relay.client() as late:
+                    self.assertEqual(late.reply().code, 421)
+            except (OSError, Closed):
+                pass
+            client.send(b"X: y\r\n\r\n.\r\n")
+            self.assertEqual(client.reply().code, 250)
+        self.assertEqual(relay.wait(), 0)
+
+    def test_shutdown_does_not_wait_for_ever(self):
+        relay = Relay(timeouts={"shutdown": "300ms"}).start()
+        self.addCleanup(relay.kill)
+        with relay.client() as client:
+            client.greet()
+            client.envelope()
+            client.expect(354, "DATA")
+            relay.signal(signal.SIGTERM)
+            self.assertEqual(relay.wait(), 0)
+
+    def test_queued_mail_survives_a_restart(self):
+        sink = Sink()
+        relay = Relay(sink.port).start()
+        self.addCleanup(relay.kill)
+        bodies = [b"X-Tag: %d.\r\n\r\n" % n + b"x\r\n" * (n * 10000)
+                  for n in range(10)]
+        for body in bodies:
+            self.assertEqual(relay.send(body).code, 250)
+        relay.stop()
+        with sink:
+            relay.start()
+            sink.wait(len(bodies))
+            relay.stop()
+        self.assertEqual({m.body_from(b"X-Tag") for m in sink.messages},
+                         set(bodies))
+        self.assertEqual(len(sink.messages), len(bodies))
+
+    def test_delivered_mail_is_not_sent_again(self):
+        with Sink() as sink:
+            relay = Relay(sink.port).start()
+            self.addCleanup(relay.kill)
+            for _ in range(5):
+                relay.send()
+            sink.wait(5)
+            relay.stop()
+            relay.start()
+            relay.send(b"X-Tag: last\r\n\r\n")
+            sink.wait_for(lambda s: any(b"X-Tag: last" in m.data
+                                        for m in s.messages))
+            relay.stop()
+            self.assertEqual(len(sink.messages), 6)
+
+    def test_delivery_in_flight_at_sigterm(self):
+        def hook(session, stage, line):
+            if stage == "BODY" and not hook.signalled:
+                hook.signalled = True
+                relay.signal(signal.SIGTERM)
+            return None
+        hook.signalled = False
+        with Sink(hook) as sink:
+            relay = Relay(sink.port).start()
+            self.addCleanup(relay.kill)
+            self.assertEqual(relay.send().code, 250)
+            self.assertEqual(relay.wait(), 0)
+            with relay:
+                relay.send(b"X-Tag: after\r\n\r\n")
+                sink.wait_for(lambda s: any(b"X-Tag: after" in m.data
+                                            for m in s.messages))
+            self.assertEqual(len(sink.messages), 2)
+
+
+class Doctor(unittest.TestCase):
+    def test_json(self):
+        done = run_program("doctor", "--json")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        text = json.dumps(json.loads(done.stdout))
+        self.assertIn(os.uname().release, text)
+
+    def test_says_whether_this_kernel_has_tls(self):
+        with open("/proc/sys/net/ipv4/tcp_available_ulp") as f:
+            has = "tls" in f.read().split()
+        done = run_program("doctor")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        if not has:
+            self.assertRegex(done.stdout, r"(?i)(not built|modprobe|no tls|"
+                             r"not loaded|no_ulp)")
+
+
+if __name__ == "__main__":
+    unittest.main()
