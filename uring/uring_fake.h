@@ -32,41 +32,69 @@ struct uring_fake_config {
 };
 
 /* uring_fake_create() - @out owned until given to uring_create() (then the
- * ring frees it); the pointer stays usable until uring_destroy(). */
+ * ring frees it); the pointer stays usable until uring_destroy().  One that is
+ * never given to a ring is freed by its backend's destroy operation.
+ * Returns 0 or -ENOMEM. */
 int uring_fake_create(const struct uring_fake_config *,
 		      struct uring_fake **out);
 struct uring_backend *uring_fake_backend(struct uring_fake *);
 
-/* The fake's clock: starts at 1 s; advances only when told, and, when a turn
- * would wait with nothing ready, by exactly the time to the wait's end. */
+/*
+ * The fake's clock: starts at 1 s; advances only when told, and, when a turn
+ * would wait with nothing ready, by exactly the time to the wait's end.  A
+ * turn that would wait for ever with nothing that could end it returns
+ * -EDEADLK, so that a hang is a failure and not a hang.
+ */
 const struct uring_clock *uring_fake_clock(struct uring_fake *);
 void uring_fake_advance(struct uring_fake *, uint64_t ns);
 
-/* Sockets. uring_fake_socketpair(): two connected ends; fds[0] is for the
- * code under test (used in SQEs), fds[1] is the test's, used with the calls
- * below (or in SQEs too). Descriptors are fake numbers >= 1 << 20. */
+/*
+ * Sockets: stream sockets whose directions hold socket_buffer bytes.
+ * Descriptors are fake numbers >= 1 << 20, never given out twice, so that use
+ * after close is always -EBADF.
+ *
+ * As in the kernel, requests in flight keep a closed socket alive; when it
+ * goes with bytes unread, the other end gets a reset and may lose bytes that
+ * were on their way to it.
+ */
+
+/* Two connected ends; fds[0] is for the code under test (used in SQEs), fds[1]
+ * is the test's, used with the calls below (or in SQEs too). 0 or -ENOMEM. */
 int uring_fake_socketpair(struct uring_fake *, int fds[2]);
-/* A listener that CONNECT SQEs to @port reach; the test's (or code's)
- * ACCEPT SQEs on the returned descriptor get the peers. */
+/* A listener that CONNECT SQEs to @port (sockaddr_in, sockaddr_in6, any
+ * address) and uring_fake_connect() reach; ACCEPT SQEs on the returned
+ * descriptor, or uring_fake_accept(), get the peers. Returns a descriptor or
+ * -EADDRINUSE, -ENOMEM. */
 int uring_fake_listen(struct uring_fake *, uint16_t port);
 /* New socket for CONNECT (where code would call socket(2)). */
 int uring_fake_socket(struct uring_fake *);
-/* The test's end: write/read as a peer program would, without a ring. Return
- * bytes, 0 at end of file, -EAGAIN, -EPIPE, -ECONNRESET. */
+
+/* The test's end: what a peer program would do, without a ring and without
+ * accidents. Connect and accept return a descriptor or -ECONNREFUSED,
+ * -EAGAIN; write and read return bytes, 0 at end of file, -EAGAIN, -EPIPE,
+ * -ECONNRESET. */
+int uring_fake_connect(struct uring_fake *, uint16_t port);
+int uring_fake_accept(struct uring_fake *, int listener);
 ssize_t uring_fake_peer_write(struct uring_fake *, int fd, const void *,
 			      size_t);
 ssize_t uring_fake_peer_read(struct uring_fake *, int fd, void *, size_t);
 void uring_fake_peer_shutdown(struct uring_fake *, int fd); /* SHUT_WR */
 void uring_fake_peer_reset(struct uring_fake *, int fd);
 void uring_fake_peer_close(struct uring_fake *, int fd);
-/* Every byte that the code under test ever sent on @fd (its wire image), for
- * "nothing in clear after STARTTLS". Borrowed until the next turn. */
+
+/* Every byte that was ever sent on @fd, by SQEs or uring_fake_peer_write()
+ * (its wire image), for "nothing in clear after STARTTLS"; works after its
+ * close too. Borrowed until the next turn. */
 const unsigned char *uring_fake_wire(struct uring_fake *, int fd, size_t *len);
 
-/* Files: real descriptors are used as they are (WRITEV, READ, FDATASYNC,
- * FALLOCATE run the system call), subject to injected failures: the @nth
- * (0 = next) operation of @opcode (IORING_OP_*) ends with -@error; @count
- * times in a row. */
+/*
+ * Files: real descriptors are used as they are (READ, WRITEV, FDATASYNC,
+ * FALLOCATE, SPLICE, CLOSE run the system call; POLL asks poll(2)).
+ *
+ * Injected failures, for any opcode: the @nth (0 = next) execution of @opcode
+ * (IORING_OP_*) ends with -@error; @count times in a row.  @error 0: it hangs
+ * until it is cancelled.
+ */
 void uring_fake_fail(struct uring_fake *, unsigned opcode, unsigned nth,
 		     int error, unsigned count);
 
