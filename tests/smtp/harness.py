@@ -43,6 +43,15 @@ def fresh_folder(name):
     return tempfile.mkdtemp(prefix=name + "-", dir=scratch())
 
 
+def needs(test, why_unavailable):
+    """Skips the test when something outside is missing. RINGPOST_NO_SKIP
+    (./check sets it) makes that a failure."""
+    if why_unavailable and os.environ.get("RINGPOST_NO_SKIP"):
+        test.fail(why_unavailable)
+    if why_unavailable:
+        test.skipTest(why_unavailable)
+
+
 def wait_until(condition, what):
     """Polls until condition() is true; what (a text or a function that
     returns one) says what was awaited when it never is."""
@@ -205,6 +214,7 @@ class Relay:
             "retry": {"schedule": ["100ms"], "expire": "1h"},
         }, config)
         self.process = None
+        self.ended = False
         self.lines = []
         self.events = []
         self.changed = threading.Condition()
@@ -224,30 +234,27 @@ class Relay:
             [RINGPOST, "serve", "--config", self.write_config()],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, env=env, cwd=self.folder)
+        since, self.ended = len(self.events), False
         self.reader = threading.Thread(target=self.read_log, daemon=True)
         self.reader.start()
-        deadline = time.monotonic() + PATIENCE
-        while not self.answers():
-            if self.process.poll() is not None:
-                self.reader.join()
-                raise AssertionError("the relay ended at start, status "
-                                     f"{self.process.returncode}:\n"
-                                     + self.log_text())
-            if time.monotonic() > deadline:
-                self.kill()
-                raise AssertionError("the relay does not answer:\n"
-                                     + self.log_text())
-            time.sleep(0.02)
+        if not self.is_ready(since):
+            self.kill()
+            self.reader.join()
+            raise AssertionError("the relay does not start, status "
+                                 f"{self.process.returncode}:\n"
+                                 + self.log_text())
         return self
 
-    def answers(self):
-        for listener in self.config["listen"]:
-            host, _, port = listener["address"].rpartition(":")
-            try:
-                socket.create_connection((host.strip("[]"), int(port)),
-                                         1).close()
-            except OSError:
-                return False
+    def is_ready(self, since):
+        """Waits for the log to say that it serves; False when it ended."""
+        deadline = time.monotonic() + PATIENCE
+        with self.changed:
+            while not any(e.get("event") == "serve.ready"
+                          for e in self.events[since:]):
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    return False
+                self.changed.wait(left)
         return True
 
     def read_log(self):
@@ -262,6 +269,9 @@ class Relay:
                 if isinstance(event, dict):
                     self.events.append(event)
                 self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
 
     def log_text(self, last=60):
         return "\n".join(self.lines[-last:])

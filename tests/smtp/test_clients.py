@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from email.message import EmailMessage
 
-from harness import PATIENCE, RelayTest, certificates, client_context
+from harness import PATIENCE, RelayTest, certificates, client_context, needs
 
 
 class Smtplib(RelayTest):
@@ -76,8 +76,11 @@ class Smtplib(RelayTest):
                          ["δοκιμή@example.test"])
 
 
-@unittest.skipUnless(shutil.which("swaks"), "swaks is not installed")
 class Swaks(RelayTest):
+    def setUp(self):
+        needs(self, None if shutil.which("swaks") else
+              "swaks is not installed")
+
     def swaks(self, *options):
         tag = self.id()
         done = subprocess.run(

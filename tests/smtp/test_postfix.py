@@ -4,11 +4,13 @@
 import unittest
 
 import postfix
-from harness import Client, Relay, Sink, certificates
+from harness import Client, Relay, Sink, certificates, needs
 
 
-@unittest.skipIf(postfix.why_unavailable(), postfix.why_unavailable())
 class PostfixTest(unittest.TestCase):
+    def setUp(self):
+        needs(self, postfix.why_unavailable())
+
     def start(self, thing):
         thing.start()
         self.addCleanup(thing.kill if isinstance(thing, Relay)
