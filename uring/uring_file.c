@@ -43,6 +43,19 @@ struct uring_op *uring_fdatasync(struct uring *ring, struct uring_target target,
 	return op;
 }
 
+struct uring_op *uring_fsync(struct uring *ring, struct uring_target target,
+			     int fd)
+{
+	struct io_uring_sqe *sqe;
+	struct uring_op *op =
+		uring_op_start(ring, target, URING_OP_FDATASYNC, fd, &sqe);
+
+	if (!op)
+		return NULL;
+	uring_prep(sqe, IORING_OP_FSYNC, fd, NULL, 0, 0);
+	return op;
+}
+
 struct uring_op *uring_fallocate(struct uring *ring, struct uring_target target,
 				 int fd, int mode, uint64_t offset,
 				 uint64_t len)

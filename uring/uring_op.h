@@ -165,6 +165,10 @@ struct uring_op *uring_writev(struct uring *, struct uring_target, int fd,
 /* fdatasync(2). */
 struct uring_op *uring_fdatasync(struct uring *, struct uring_target, int fd);
 
+/* fsync(2), for folders: after fdatasync(2) a new name may still be lost. The
+ * event's kind is URING_OP_FDATASYNC. */
+struct uring_op *uring_fsync(struct uring *, struct uring_target, int fd);
+
 /* fallocate(2). */
 struct uring_op *uring_fallocate(struct uring *, struct uring_target, int fd,
 				 int mode, uint64_t offset, uint64_t len);
