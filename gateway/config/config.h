@@ -54,7 +54,7 @@ struct config_listener {
 	char *ciphers;	    /* NULL: ktls_ctx's default */
 	char *ciphersuites; /* NULL: ktls_ctx's default */
 	unsigned tickets;
-	uint32_t line; /* where it stands in the file */
+	uint32_t line, column; /* where it stands in the file */
 };
 
 /* Postfix's names for levels of outbound TLS. */
@@ -82,7 +82,7 @@ struct config_route {
 	char *ciphers, *ciphersuites;
 	unsigned connections;		/* at once, per worker group */
 	unsigned messages_per_connection;
-	uint32_t line;
+	uint32_t line, column;
 };
 
 enum config_durability { CONFIG_SYNC, CONFIG_ASYNC };

@@ -6,7 +6,7 @@
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_keys.h"
 
-#define CERTIFICATES_MAX 1000
+#define CERTIFICATES_MAX 63 /* and the one beside the list */
 
 /* tls: of a listener as it stands in the file: certificate and key may be
  * given beside a list of more. */
@@ -200,6 +200,7 @@ static void listen_finish(struct config_reader *reader,
 
 	(void)reader;
 	listener->line = node->line;
+	listener->column = node->column;
 	if (config_node_find(node, "tls"))
 		return;
 	listener->tls = CONFIG_LISTEN_NONE;

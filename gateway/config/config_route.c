@@ -169,6 +169,7 @@ static void route_finish(struct config_reader *reader,
 
 	(void)reader;
 	route->line = node->line;
+	route->column = node->column;
 	if (!config_node_find(node, "tls"))
 		config_schema_defaults(&tls_table, route);
 }
