@@ -217,6 +217,10 @@ static int exec_recv(struct uring_fake *fake, struct fake_req *req,
 		return -EINVAL;
 	if (fake_chance(fake, fake->config.reset_percent))
 		fake_sock_reset(fake, req->sock);
+	if (req->sock->rx) {
+		state = fake_ktls_recv(fake, req, flags);
+		return state == FAKE_BLOCK ? blocked(req) : state;
+	}
 	state = fake_recv_state(req->sock, &eof);
 	if (eof)
 		return recv_eof(fake, req, flags);
@@ -270,6 +274,10 @@ static int send_iov(struct uring_fake *fake, struct fake_req *req,
 		return blocked(req);
 	if (state < 0)
 		return req->done ? (int)req->done : state;
+	if (req->sock->tx) {
+		state = fake_ktls_send(fake, req, iov, iovcnt);
+		return state == FAKE_BLOCK ? blocked(req) : state;
+	}
 	req->done += put_iov(fake, req, iov, iovcnt);
 	if ((req->sqe.msg_flags & MSG_WAITALL) &&
 	    req->done < iov_bytes(iov, iovcnt))

@@ -31,6 +31,8 @@ struct fake_stream {
 };
 
 struct fake_req;
+struct fake_ktls_tx;
+struct fake_ktls_rx;
 
 struct fake_sock {
 	int fd;
@@ -42,6 +44,8 @@ struct fake_sock {
 	struct fake_sock *peer; /* NULL: not connected */
 	struct fake_stream out;
 	struct fake_req *waiters;
+	struct fake_ktls_tx *tx; /* kernel TLS, or NULL */
+	struct fake_ktls_rx *rx;
 	/* listeners */
 	bool listening;
 	uint16_t port;
@@ -178,10 +182,21 @@ unsigned fake_sock_events(const struct uring_fake *fake,
  * -errno; *eof is set when a receive ends with 0. */
 int fake_recv_state(struct fake_sock *sock, bool *eof);
 int fake_send_state(const struct uring_fake *fake, struct fake_sock *sock);
+/* The same when there are bytes, but not enough of them. */
+int fake_recv_rest(struct fake_sock *sock, bool *eof);
 void fake_take(struct uring_fake *fake, struct fake_sock *sock, void *to,
 	       size_t len);
 void fake_put(struct uring_fake *fake, struct fake_sock *sock, const void *from,
 	      size_t len);
+
+/* uring_fake_ktls.c: sockets with keys; as fake_exec() */
+int fake_ktls_send(struct uring_fake *fake, struct fake_req *req,
+		   const struct iovec *iov, size_t iovcnt);
+int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
+		   uint32_t *flags);
+/* Part of an opened record is there to be read. */
+bool fake_ktls_unread(const struct fake_sock *sock);
+void fake_ktls_free(struct fake_sock *sock);
 
 /* uring_fake_file.c */
 int fake_file_exec(struct uring_fake *fake, const struct io_uring_sqe *sqe);

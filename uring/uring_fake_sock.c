@@ -42,6 +42,7 @@ struct fake_sock *fake_sock_new(struct uring_fake *fake)
 void fake_socks_free(struct uring_fake *fake)
 {
 	for (unsigned i = 0; i < fake->sock_count; i++) {
+		fake_ktls_free(fake->socks[i]);
 		free(fake->socks[i]->out.data);
 		free(fake->socks[i]->pending);
 		free(fake->socks[i]);
@@ -86,7 +87,8 @@ unsigned fake_sock_events(const struct uring_fake *fake,
 		return sock->pending_count ? POLLIN : 0;
 	if (!sock->peer)
 		return POLLOUT | POLLHUP;
-	if (fake_readable(sock) > 0 || at_eof(sock) || sock->error)
+	if (fake_readable(sock) > 0 || fake_ktls_unread(sock) ||
+	    at_eof(sock) || sock->error)
 		events |= POLLIN;
 	if (at_eof(sock))
 		events |= POLLRDHUP;
@@ -101,14 +103,19 @@ unsigned fake_sock_events(const struct uring_fake *fake,
 
 int fake_recv_state(struct fake_sock *sock, bool *eof)
 {
-	int error = sock->error;
-
 	*eof = false;
 	if (!sock->peer)
 		return -ENOTCONN;
 	/* What had arrived before an error is still delivered. */
 	if (fake_readable(sock) > 0)
 		return 0;
+	return fake_recv_rest(sock, eof);
+}
+
+int fake_recv_rest(struct fake_sock *sock, bool *eof)
+{
+	int error = sock->error;
+
 	if (error) {
 		sock->error = 0;
 		return -error;
@@ -202,7 +209,9 @@ static void release_connection(struct uring_fake *fake, struct fake_sock *sock)
 
 	if (sock->dead)
 		return;
-	if (sock->peer->out.end > sock->peer->out.read && !peer->dead)
+	if ((sock->peer->out.end > sock->peer->out.read ||
+	     fake_ktls_unread(sock)) &&
+	    !peer->dead)
 		reset_end(fake, peer);
 	sock->dead = sock->shut_wr = true;
 	fake_sock_wake(fake, peer);
