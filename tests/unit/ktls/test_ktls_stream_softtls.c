@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kernel TLS for the fake kernel with real ciphers: the struct that ktls/
+ * gives to setsockopt(2) becomes keys for seal() and unseal(), so that an
+ * OpenSSL peer can tell whether keys, nonces and sequence numbers are right.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <linux/tls.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/ktls/seal.h"
+#include "tests/unit/ktls/test_ktls_stream_peer.h"
+#include "uring/uring_fake_ktls.h"
+
+struct soft_tls {
+	struct uring_fake_ktls base;
+	struct ktls_keys keys;
+};
+
+static size_t soft_seal(struct uring_fake_ktls *tls, uint8_t type,
+			const void *text, size_t len, unsigned char *out)
+{
+	return seal(&((struct soft_tls *)tls)->keys, type, text, len, out);
+}
+
+/* The kernel's checks of the header: net/tls/tls_sw.c, tls_rx_msg_size(). */
+static ssize_t soft_open(struct uring_fake_ktls *tls,
+			 const unsigned char *record, size_t len,
+			 unsigned char *out, uint8_t *type)
+{
+	struct soft_tls *soft = (struct soft_tls *)tls;
+	size_t text;
+
+	if (len > 5 + 16384 + 256)
+		return -EMSGSIZE;
+	if (len < 5 + 8 + 16 + 1)
+		return -EBADMSG;
+	if (record[1] != 3 || record[2] != 3)
+		return -EINVAL;
+	text = unseal(&soft->keys, record, len, out, type);
+	return text == SIZE_MAX ? -EBADMSG : (ssize_t)text;
+}
+
+static void soft_free(struct uring_fake_ktls *tls)
+{
+	ktls_keys_wipe(&((struct soft_tls *)tls)->keys);
+	free(tls);
+}
+
+static uint64_t from_be64(const unsigned char *in)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | in[i];
+	return v;
+}
+
+static int keys_from_gcm_128(struct ktls_keys *keys, const void *value,
+			     size_t len)
+{
+	struct tls12_crypto_info_aes_gcm_128 info;
+
+	if (len != sizeof(info))
+		return -EINVAL;
+	memcpy(&info, value, len);
+	keys->cipher = KTLS_AES_128_GCM;
+	memcpy(keys->key, info.key, sizeof(info.key));
+	memcpy(keys->iv, info.salt, 4);
+	memcpy(keys->iv + 4, info.iv, 8);
+	keys->seq = from_be64(info.rec_seq);
+	return 0;
+}
+
+static int keys_from_gcm_256(struct ktls_keys *keys, const void *value,
+			     size_t len)
+{
+	struct tls12_crypto_info_aes_gcm_256 info;
+
+	if (len != sizeof(info))
+		return -EINVAL;
+	memcpy(&info, value, len);
+	keys->cipher = KTLS_AES_256_GCM;
+	memcpy(keys->key, info.key, sizeof(info.key));
+	memcpy(keys->iv, info.salt, 4);
+	memcpy(keys->iv + 4, info.iv, 8);
+	keys->seq = from_be64(info.rec_seq);
+	return 0;
+}
+
+static int keys_from_chacha(struct ktls_keys *keys, const void *value,
+			    size_t len)
+{
+	struct tls12_crypto_info_chacha20_poly1305 info;
+
+	if (len != sizeof(info))
+		return -EINVAL;
+	memcpy(&info, value, len);
+	keys->cipher = KTLS_CHACHA20_POLY1305;
+	memcpy(keys->key, info.key, sizeof(info.key));
+	memcpy(keys->iv, info.iv, sizeof(info.iv));
+	keys->seq = from_be64(info.rec_seq);
+	return 0;
+}
+
+static int keys_from(struct ktls_keys *keys, const void *value, size_t len)
+{
+	struct tls_crypto_info info;
+
+	if (len < sizeof(info))
+		return -EINVAL;
+	memcpy(&info, value, sizeof(info));
+	keys->version =
+		info.version == TLS_1_3_VERSION ? KTLS_TLS_1_3 : KTLS_TLS_1_2;
+	switch (info.cipher_type) {
+	case TLS_CIPHER_AES_GCM_128:
+		return keys_from_gcm_128(keys, value, len);
+	case TLS_CIPHER_AES_GCM_256:
+		return keys_from_gcm_256(keys, value, len);
+	case TLS_CIPHER_CHACHA20_POLY1305:
+		return keys_from_chacha(keys, value, len);
+	default:
+		return -EINVAL;
+	}
+}
+
+int world_soft_tls(struct world *w, int fd, int name, const void *value,
+		   socklen_t len)
+{
+	struct soft_tls *soft = calloc(1, sizeof(*soft));
+	int error;
+
+	assert(soft);
+	soft->base.seal = soft_seal;
+	soft->base.open = soft_open;
+	soft->base.free = soft_free;
+	error = keys_from(&soft->keys, value, len);
+	if (!error)
+		error = name == TLS_TX
+				? uring_fake_ktls_tx(w->fake, fd, &soft->base)
+				: uring_fake_ktls_rx(w->fake, fd, &soft->base);
+	if (error)
+		soft_free(&soft->base);
+	return error;
+}

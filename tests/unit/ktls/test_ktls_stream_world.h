@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A world for streams: a ring (on the fake kernel, or on the real one), the
+ * stream under test with an owner that keeps a diary, and a peer that is
+ * nobody but OpenSSL: an SSL object moved by hand over the other end of the
+ * connection.  One turn moves everything a little.
+ */
+#ifndef TESTS_UNIT_KTLS_TEST_KTLS_STREAM_WORLD_H
+#define TESTS_UNIT_KTLS_TEST_KTLS_STREAM_WORLD_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ktls/ktls_stream.h"
+#include "tests/support/test_cert.h"
+#include "uring/uring.h"
+#include "uring/uring_fake.h"
+
+#define WORLD_NAME "mx.example.test"
+
+/* Made once per program: keys cost time. */
+struct shop {
+	struct test_certs certs;
+	struct ktls_ctx *server, *client;
+	SSL_CTX *peer_server, *peer_client;
+};
+void shop_open(struct shop *shop);
+void shop_close(struct shop *shop);
+/* The same as a CMocka group's fixture: *state is a struct shop. */
+int shop_set_up(void **state);
+int shop_tear_down(void **state);
+
+struct world_config {
+	uint64_t seed;
+	bool real; /* real ring, real sockets, real kernel TLS */
+	enum uring_level level;
+	unsigned short_percent, delay_percent, reset_percent;
+	unsigned socket_buffer;
+	unsigned bufs;	  /* receive buffers; 0: 16 */
+	unsigned max_ops; /* 0: the ring's own bound */
+	bool kernel_tls;  /* caps say that everything can be installed */
+	enum ktls_version version; /* of the peer; NONE: both */
+	const char *suite;	   /* of the peer, OpenSSL's name; or NULL */
+	bool plain_peer;	   /* the peer never speaks TLS */
+};
+
+struct world;
+
+struct side {
+	struct world *world;
+	struct ktls_stream stream;
+	unsigned count[KTLS_EVENT_CLOSED + 1];
+	enum ktls_event last;
+	bool closed;
+	bool hold;	   /* leaves everything unread */
+	size_t read_max;   /* consumes so much per event; 0: all */
+	unsigned char *in; /* what was read */
+	size_t in_len;
+	const unsigned char *out; /* what is to be written */
+	size_t out_len, out_at;
+	bool close_when_written;
+	void (*on)(struct side *side, enum ktls_event event);
+	struct ktls_stream_info info; /* as it was before the close */
+	struct ktls_failure_info failure;
+	char failure_text[256];
+	char described[160];
+};
+
+struct peer {
+	struct world *world;
+	int fd; /* -1: closed */
+	SSL *ssl;
+	bool tls;  /* bytes go through ssl */
+	bool done; /* handshake */
+	bool fin, notify, reset, broken;
+	bool stalled; /* neither reads nor writes */
+	unsigned char *in;
+	size_t in_len;
+	const unsigned char *out;
+	size_t out_len, out_at;
+	unsigned char *wire; /* not yet taken by the socket */
+	size_t wire_len;
+	int alert; /* last one received, description; -1: none */
+};
+
+struct world {
+	struct world_config config;
+	struct shop *shop;
+	struct uring_fake *fake; /* NULL when real */
+	struct uring *ring;
+	struct uring_bufs *bufs;
+	struct ktls_caps caps;
+	struct world_kernel {
+		struct ktls_kernel base;
+		struct world *world;
+		int fail_name;	   /* TLS_TX, TLS_RX, TCP_ULP: refused ... */
+		int fail_error;	   /* ... with this; 0: none */
+		unsigned calls[2]; /* TLS keys installed, by direction */
+	} kernel;
+	struct ktls_env env;
+	struct side side;
+	struct peer peer;
+	int fd; /* of the stream, for the wire image */
+	uint64_t random;
+};
+
+/* Level, accidents and buffer sizes by seed. */
+struct world_config world_seeded(uint64_t seed);
+
+/* world_open() - ring and an unopened connection; world_start() - the stream
+ * on it. */
+void world_open(struct world *w, struct shop *shop,
+		const struct world_config *config);
+void world_start(struct world *w);
+/* Ends what still runs and checks that nothing is left. */
+void world_close(struct world *w);
+
+/* The stream's start_tls with the shop's context; server or client. */
+int world_start_tls(struct world *w, enum ktls_role role,
+		    enum ktls_offload offload);
+/* The peer's TLS in the other role. */
+void world_peer_tls(struct world *w, enum ktls_role stream_role);
+/* Both, and turns until SECURE; nothing else may happen. */
+void world_secure(struct world *w, enum ktls_role role,
+		  enum ktls_offload offload);
+
+void world_turn(struct world *w);
+/* Turns until *flag (or what @done says) is true; fails the test if that does
+ * not happen. */
+void world_until(struct world *w, bool (*done)(struct world *));
+void world_until_event(struct world *w, enum ktls_event event);
+void world_turns(struct world *w, unsigned turns);
+/* Time passes (on the fake's clock). */
+void world_pass(struct world *w, uint64_t ns);
+
+uint64_t world_random(struct world *w);
+unsigned world_below(struct world *w, unsigned limit);
+/* @len bytes that look random; malloc'ed. */
+unsigned char *world_bytes(struct world *w, size_t len);
+
+/* What the owner and the peer send; borrowed until it is through. */
+void side_send(struct side *side, const void *data, size_t len);
+void peer_send(struct peer *peer, const void *data, size_t len);
+/* Raw bytes from the peer, around any TLS. */
+void peer_send_raw(struct peer *peer, const void *data, size_t len);
+void peer_close_notify(struct peer *peer);
+void peer_fin(struct peer *peer);
+void peer_reset(struct peer *peer);
+void peer_close(struct peer *peer);
+
+/* All that both sides were to send has arrived; and is what was sent. */
+bool world_exchanged(struct world *w);
+void world_assert_exchanged(struct world *w);
+
+bool side_closed(struct world *w);
+bool side_secure(struct world *w);
+bool side_failed(struct world *w);
+bool side_eof(struct world *w);
+
+#endif
