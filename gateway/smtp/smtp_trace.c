@@ -24,7 +24,8 @@ const char *smtp_date(uint64_t time, char buf[SMTP_DATE_SIZE])
 	if (!gmtime_r(&seconds, &tm))
 		memset(&tm, 0, sizeof(tm));
 	/* The remainders tell the compiler how long each number gets. */
-	snprintf(buf, SMTP_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u +0000",
+	snprintf(buf, SMTP_DATE_SIZE,
+		 "%.3s, %02u %.3s %04u %02u:%02u:%02u +0000",
 		 days[tm.tm_wday % 7], (unsigned)tm.tm_mday % 100u,
 		 months[tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000u,
 		 (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u,

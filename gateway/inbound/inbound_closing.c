@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a session, in order or not. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/inbound/inbound_session.h"
+
+static void count_offload(struct inbound_session *s)
+{
+	struct ktls_stream_info info;
+
+	if (!s->secure)
+		return;
+	ktls_stream_info(&s->stream, &info);
+	for (int dir = KTLS_TX; dir < KTLS_DIRECTIONS; dir++)
+		s->pool->stats.offload[dir][info.offload[dir]]++;
+}
+
+/* Nothing may call back any more, but for the stream's CLOSED. */
+static void let_go(struct inbound_session *s)
+{
+	inbound_timer_clear(s);
+	if (inbound_waits_for_room(s))
+		spool_unwait(s->pool->config.spool, &s->waiter);
+	inbound_reset(s);
+	free(s->line);
+	s->line = NULL;
+}
+
+void inbound_hang_up(struct inbound_session *s, enum ktls_close how)
+{
+	assert(s->open);
+	if (s->admitted) {
+		inbound_log_closed(s);
+		count_offload(s);
+	}
+	if (how == KTLS_CLOSE_FLUSH)
+		inbound_flush(s);
+	s->pool->output.len = 0;
+	ktls_stream_close(&s->stream, how);
+}
+
+enum inbound_state inbound_closing_enter(struct inbound_session *s)
+{
+	if (!s->admitted)
+		inbound_say(s, s->refusal);
+	inbound_hang_up(s, KTLS_CLOSE_FLUSH);
+	let_go(s);
+	return INBOUND_CLOSING;
+}
+
+/* Time for an orderly end is over. */
+enum inbound_state inbound_closing_on_abort(struct inbound_session *s)
+{
+	ktls_stream_close(&s->stream, KTLS_CLOSE_ABORT);
+	return INBOUND_CLOSING;
+}
+
+enum inbound_state inbound_aborting_enter(struct inbound_session *s)
+{
+	inbound_hang_up(s, KTLS_CLOSE_ABORT);
+	let_go(s);
+	return INBOUND_ABORTING;
+}
+
+enum inbound_state inbound_gone_enter(struct inbound_session *s)
+{
+	let_go(s);
+	return INBOUND_GONE;
+}
+
+enum inbound_state inbound_on_failed(struct inbound_session *s)
+{
+	inbound_log_failed(s);
+	s->why = "failed";
+	return INBOUND_ABORTING;
+}
+
+enum inbound_state inbound_on_abort(struct inbound_session *s)
+{
+	s->why = "aborted";
+	return INBOUND_ABORTING;
+}

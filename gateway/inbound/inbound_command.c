@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state COMMAND: bytes become lines, lines become commands. All complete
+ * lines that are there are run, their replies go out in one write (RFC 2920),
+ * as long as the client reads its replies.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/inbound/inbound_session.h"
+
+enum line {
+	LINE_NONE, /* no line end is there yet */
+	LINE_WHOLE,
+	LINE_LONG, /* dropped, up to its end */
+	LINE_BARE, /* ended by LF alone */
+	LINE_NO_MEMORY,
+};
+
+static size_t line_limit(const struct inbound_session *s)
+{
+	return s->pool->config.config->limits.line_length;
+}
+
+/* Keep the piece of a line whose end has not come. */
+static bool keep(struct inbound_session *s, const unsigned char *data,
+		 size_t len)
+{
+	size_t limit = line_limit(s);
+
+	if (!s->line) {
+		s->line = malloc(sizeof(*s->line) + limit);
+		if (!s->line)
+			return false;
+		s->line->len = 0;
+	}
+	if (len <= limit && s->line->len <= limit - len)
+		memcpy(s->line->bytes + s->line->len, data, len);
+	/* Beyond the limit only that it is too long matters. */
+	s->line->len += len;
+	return true;
+}
+
+/* A line's last piece, with its LF: put it together. */
+static enum line complete(struct inbound_session *s, const unsigned char *data,
+			  size_t len, size_t *line_len)
+{
+	size_t kept = s->line ? s->line->len : 0, limit = line_limit(s);
+	char *line = s->pool->line;
+
+	if (kept > limit || len > limit - kept) {
+		free(s->line);
+		s->line = NULL;
+		return LINE_LONG;
+	}
+	if (s->line)
+		memcpy(line, s->line->bytes, kept);
+	memcpy(line + kept, data, len);
+	free(s->line);
+	s->line = NULL;
+	len += kept - 1;
+	*line_len = len;
+	line[len] = '\0';
+	if (len == 0 || line[len - 1] != '\r')
+		return LINE_BARE;
+	line[len - 1] = '\0';
+	*line_len = len - 1;
+	return LINE_WHOLE;
+}
+
+/* The next line into pool->line. */
+static enum line next_line(struct inbound_session *s, size_t *line_len)
+{
+	const unsigned char *data, *lf;
+	enum line result;
+	size_t n;
+
+	while ((n = ktls_stream_peek(&s->stream, &data)) > 0) {
+		lf = memchr(data, '\n', n);
+		if (lf) {
+			n = (size_t)(lf - data) + 1;
+			result = complete(s, data, n, line_len);
+			ktls_stream_consume(&s->stream, n);
+			return result;
+		}
+		if (!keep(s, data, n))
+			return LINE_NO_MEMORY;
+		ktls_stream_consume(&s->stream, n);
+	}
+	return LINE_NONE;
+}
+
+static enum inbound_state run_line(struct inbound_session *s, enum line line,
+				   size_t len)
+{
+	const struct config *config = s->pool->config.config;
+
+	if (line == LINE_LONG) {
+		inbound_say(s, REPLY_LINE_TOO_LONG);
+		return INBOUND_COMMAND;
+	}
+	if (line == LINE_BARE && config->bare_line_ends == CONFIG_REFUSE) {
+		inbound_say(s, REPLY_MALFORMED);
+		return INBOUND_COMMAND;
+	}
+	return inbound_command_run(s, s->pool->line, len);
+}
+
+static enum inbound_state give_up(struct inbound_session *s,
+				  enum inbound_reply_id reply, const char *why)
+{
+	inbound_say(s, reply);
+	s->why = why;
+	return INBOUND_CLOSING;
+}
+
+/* A message that has begun is finished even when we are to stop. */
+static bool must_stop(const struct inbound_session *s)
+{
+	return s->pool->stopping && !(s->tx && s->tx->phase == INBOUND_CHUNKS);
+}
+
+/* After a command: may the session go on? */
+static enum inbound_state judge(struct inbound_session *s,
+				enum inbound_state next)
+{
+	const struct config *config = s->pool->config.config;
+
+	if (next != INBOUND_COMMAND)
+		return next;
+	if (s->errors >= config->limits.errors)
+		return give_up(s, REPLY_TOO_MANY_ERRORS, "too many errors");
+	if (must_stop(s))
+		return give_up(s, REPLY_SHUTDOWN, "shutdown");
+	inbound_timer_arm(s, config->timeouts.command);
+	return INBOUND_COMMAND;
+}
+
+enum inbound_state inbound_command_on_input(struct inbound_session *s)
+{
+	enum inbound_state next = INBOUND_COMMAND;
+
+	while (next == INBOUND_COMMAND && inbound_may_say(s)) {
+		size_t len = 0;
+		enum line line = next_line(s, &len);
+
+		if (line == LINE_NO_MEMORY)
+			return give_up(s, REPLY_NO_MEMORY, "no memory");
+		if (line == LINE_NONE)
+			return s->ended ? INBOUND_CLOSING : INBOUND_COMMAND;
+		next = judge(s, run_line(s, line, len));
+	}
+	return next;
+}
+
+enum inbound_state inbound_command_enter(struct inbound_session *s)
+{
+	/* Errors of a message count, too; the end may have been asked for. */
+	enum inbound_state next = judge(s, INBOUND_COMMAND);
+
+	return next == INBOUND_COMMAND ? inbound_command_on_input(s) : next;
+}
+
+enum inbound_state inbound_command_on_timeout(struct inbound_session *s)
+{
+	return give_up(s, REPLY_TIMEOUT, "timeout");
+}
+
+enum inbound_state inbound_command_on_shutdown(struct inbound_session *s)
+{
+	if (!must_stop(s))
+		return INBOUND_COMMAND;
+	return give_up(s, REPLY_SHUTDOWN, "shutdown");
+}

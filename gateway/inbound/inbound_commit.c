@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The promise: a message is complete, and its 250 is said when it is on stable
+ * storage, not before.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/inbound/inbound_session.h"
+#include "gateway/log/log.h"
+#include "gateway/smtp/smtp_trace.h"
+
+static uint64_t wall_clock(const struct inbound_session *s)
+{
+	struct timespec now;
+
+	if (s->pool->config.wall_clock)
+		return s->pool->config.wall_clock();
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) +
+	       (uint64_t)now.tv_nsec;
+}
+
+static size_t write_trace(const struct inbound_session *s,
+			  char buf[SMTP_TRACE_MAX])
+{
+	const struct inbound_transaction *tx = s->tx;
+	char id[LOG_ID_SIZE], address[INET6_ADDRSTRLEN];
+	struct ktls_stream_info info;
+	struct smtp_trace trace = {
+		.helo = s->helo,
+		.client = inbound_client_address(s, address),
+		.hostname = s->pool->config.config->hostname,
+		.extended = s->extended,
+		.utf8 = tx->smtputf8,
+		.id = log_id_text(tx->id, id),
+		.recipient = tx->recipient_count == 1 ? tx->recipients : NULL,
+		.time = tx->arrival,
+	};
+
+	ktls_stream_info(&s->stream, &info);
+	if (info.tls) {
+		trace.version = ktls_version_name(info.agreed.version);
+		trace.cipher = info.agreed.suite;
+		trace.cipher_bits = info.agreed.cipher_bits;
+	}
+	return smtp_trace_write(&trace, buf);
+}
+
+/* Owned array of pointers into tx->recipients; NULL: no memory. */
+static const char **list_recipients(const struct inbound_transaction *tx)
+{
+	const char **list = calloc(tx->recipient_count, sizeof(*list));
+	const char *at = tx->recipients;
+
+	for (size_t i = 0; list && i < tx->recipient_count; i++) {
+		list[i] = at;
+		at += strlen(at) + 1;
+	}
+	return list;
+}
+
+static uint32_t envelope_flags(const struct inbound_transaction *tx)
+{
+	return (tx->body_8bitmime ? SPOOL_8BITMIME : 0) |
+	       (tx->smtputf8 ? SPOOL_SMTPUTF8 : 0) |
+	       (tx->data.dot_line ? SPOOL_DOT_LINES : 0) |
+	       (tx->data.eight_bit ? SPOOL_8BIT : 0);
+}
+
+static void commit(struct inbound_session *s, const char *const *recipients)
+{
+	struct inbound_transaction *tx = s->tx;
+	struct spool_writer *writer = tx->writer;
+	char client[INBOUND_CLIENT_SIZE], trace[SMTP_TRACE_MAX];
+	struct spool_envelope envelope = {
+		.reverse_path = tx->reverse_path,
+		.recipients = recipients,
+		.recipient_count = tx->recipient_count,
+		.client = inbound_client(s, client),
+		.flags = envelope_flags(tx),
+	};
+
+	tx->arrival = wall_clock(s);
+	envelope.arrival = tx->arrival;
+	tx->writer = NULL; /* the spool's from here on */
+	spool_commit(writer, &envelope, trace, write_trace(s, trace),
+		     inbound_on_committed, s);
+}
+
+enum inbound_state inbound_commit_enter(struct inbound_session *s)
+{
+	const char **recipients = list_recipients(s->tx);
+
+	inbound_timer_clear(s);
+	if (!recipients) {
+		inbound_say(s, REPLY_NO_MEMORY);
+		inbound_reset(s);
+		return INBOUND_COMMAND;
+	}
+	/* What was pipelined behind the message waits for its answer. */
+	ktls_stream_pause(&s->stream);
+	commit(s, recipients);
+	free(recipients);
+	return INBOUND_COMMIT;
+}
+
+static void accepted(struct inbound_session *s, bool client_gone)
+{
+	struct inbound *pool = s->pool;
+
+	s->messages++;
+	s->bytes += s->tx->data.stored;
+	s->idle = 0;
+	pool->stats.messages++;
+	pool->stats.bytes += s->tx->data.stored;
+	inbound_log_accepted(s, client_gone);
+	pool->config.accepted(pool->config.arg, s->committed.message);
+}
+
+enum inbound_state inbound_commit_on_committed(struct inbound_session *s)
+{
+	char id[LOG_ID_SIZE];
+
+	switch (s->committed.status) {
+	case SPOOL_OK:
+		accepted(s, false);
+		inbound_printf(s, "250 2.0.0 Ok: queued as %s\r\n",
+			       log_id_text(s->tx->id, id));
+		break;
+	case SPOOL_FULL:
+		inbound_say(s, REPLY_SPOOL_FULL);
+		break;
+	case SPOOL_FAILED:
+		inbound_say(s, REPLY_SPOOL_FAILED);
+		break;
+	}
+	inbound_reset(s);
+	ktls_stream_resume(&s->stream);
+	return INBOUND_COMMAND;
+}
+
+enum inbound_state inbound_commit_on_failed(struct inbound_session *s)
+{
+	inbound_log_failed(s);
+	s->why = "failed";
+	return INBOUND_ORPHAN;
+}
+
+enum inbound_state inbound_commit_on_abort(struct inbound_session *s)
+{
+	s->why = "aborted";
+	return INBOUND_ORPHAN;
+}
+
+enum inbound_state inbound_orphan_enter(struct inbound_session *s)
+{
+	inbound_hang_up(s, KTLS_CLOSE_ABORT);
+	return INBOUND_ORPHAN;
+}
+
+/* The message was accepted, and stays so; its client will send it again. */
+enum inbound_state inbound_orphan_on_committed(struct inbound_session *s)
+{
+	if (s->committed.status == SPOOL_OK)
+		accepted(s, true);
+	return INBOUND_GONE;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of inbound: one session, its states, and what they share. Not for
+ * other folders.
+ *
+ *   GREETING -> COMMAND                      (plain)
+ *   TLS -> GREETING -> COMMAND               (implicit TLS)
+ *   COMMAND -(STARTTLS)-> TLS -> COMMAND
+ *   COMMAND -(DATA)-> DATA -> COMMIT -> COMMAND
+ *   COMMAND -(BDAT)-> BDAT -> COMMAND ... BDAT -(LAST)-> COMMIT -> COMMAND
+ *   DATA, BDAT -(refused)-> DISCARD -> COMMAND
+ *   COMMIT -(client gone)-> ORPHAN -> GONE
+ *   any -> CLOSING or ABORTING -> slot free
+ */
+#ifndef GATEWAY_INBOUND_INBOUND_SESSION_H
+#define GATEWAY_INBOUND_INBOUND_SESSION_H
+
+#include <netinet/in.h>
+
+#include "gateway/inbound/inbound.h"
+#include "gateway/inbound/inbound_reply.h"
+#include "gateway/smtp/smtp_command.h"
+#include "gateway/smtp/smtp_data.h"
+#include "gateway/smtp/smtp_header.h"
+#include "uring/uring_timer.h"
+
+enum inbound_state {
+	/* The slot is in the free list. */
+	INBOUND_FREE,
+	/* Says 220 and goes on. No event is awaited here. */
+	INBOUND_GREETING,
+	/* The handshake runs; timer: timeouts.tls. */
+	INBOUND_TLS,
+	/* Command lines are read; timer: timeouts.command. Between commands a
+	 * transaction may be open. */
+	INBOUND_COMMAND,
+	/* A message by DATA goes to the spool; timer: timeouts.data, off while
+	 * the spool is behind. A writer is open. */
+	INBOUND_DATA,
+	/* A chunk by BDAT does; otherwise the same. */
+	INBOUND_BDAT,
+	/* The rest of a refused message or chunk is dropped, then its refusal is
+	 * said. No writer is open; timer: timeouts.data. */
+	INBOUND_DISCARD,
+	/* spool_commit() was called, its answer awaited: the slot stays until
+	 * then. Receiving is paused; no timer. */
+	INBOUND_COMMIT,
+	/* The same, but the client is gone and the stream is closing. */
+	INBOUND_ORPHAN,
+	/* The stream sends what is queued and closes; CLOSED is awaited. */
+	INBOUND_CLOSING,
+	/* The stream closes at once; CLOSED is awaited. */
+	INBOUND_ABORTING,
+	/* After ORPHAN: the same, or CLOSED has come already. */
+	INBOUND_GONE,
+	INBOUND_STATES
+};
+
+enum inbound_event {
+	INBOUND_ON_SECURE,    /* the handshake is done */
+	INBOUND_ON_READABLE,  /* bytes, or the end of them (session->ended) */
+	INBOUND_ON_WRITTEN,   /* replies have gone out */
+	INBOUND_ON_FAILED,    /* the connection broke */
+	INBOUND_ON_CLOSED,    /* the stream is gone */
+	INBOUND_ON_TIMEOUT,   /* the state's time is up */
+	INBOUND_ON_ROOM,      /* the spool takes bytes again */
+	INBOUND_ON_COMMITTED, /* session->committed says what became of it */
+	INBOUND_ON_SHUTDOWN,  /* finish, then close */
+	INBOUND_ON_ABORT,     /* close now */
+	INBOUND_EVENTS
+};
+
+/* How far a transaction is. */
+enum inbound_phase {
+	INBOUND_ENVELOPE, /* MAIL was accepted; RCPT may follow */
+	INBOUND_BODY,	  /* in DATA */
+	INBOUND_CHUNKS,	  /* a first BDAT was accepted: nothing but BDAT */
+	INBOUND_REFUSED,  /* a BDAT was refused: RSET must follow */
+};
+
+/* A mail transaction (RFC 5321 section 3.3), from MAIL to its end. */
+struct inbound_transaction {
+	enum inbound_phase phase;
+	char *reverse_path; /* owned */
+	char *recipients;   /* owned; each ended by a NUL */
+	size_t recipients_len, recipients_room;
+	size_t recipient_count;
+	bool recipients_refused; /* some RCPT was */
+	bool smtputf8;
+	bool body_8bitmime;
+	uint64_t arrival; /* wall clock, ns */
+	uint64_t id;	  /* of the message, once a writer was open */
+	struct spool_writer *writer; /* owned; NULL before the body, and after
+				      * commit or refusal */
+	struct smtp_data data;
+	struct smtp_header header;
+};
+
+/* What COMMITTED says. */
+struct inbound_committed {
+	enum spool_status status;
+	struct spool_message *message;
+};
+
+/* A piece of a command line that waits for its end; allocated while one does,
+ * so that an idle session costs none. */
+struct inbound_line {
+	size_t len; /* may exceed limit: then the line is dropped to its end */
+	char bytes[]; /* limits.line_length */
+};
+
+struct inbound_session {
+	struct inbound *pool;
+	struct inbound_session *next; /* free list, or all sessions in use */
+	struct inbound_session *prev;
+	enum inbound_state state;
+
+	/* the connection */
+	struct ktls_stream stream;
+	bool open;	/* CLOSED has not come yet */
+	bool admitted;	/* counted by the admission */
+	bool ended;	/* the peer sends no more */
+	bool relay;	/* the client is in relay_from */
+	uint8_t writes; /* queued since the last WRITTEN */
+	struct uring_timer timer;
+	struct spool_waiter waiter;
+	const struct inbound_listener *listener;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} peer;
+	uint64_t opened; /* uring_now() */
+
+	/* the SMTP session */
+	char *helo;			/* owned; NULL: not said yet */
+	bool extended;			/* it was EHLO */
+	bool secure;			/* under TLS */
+	struct inbound_line *line;	/* owned */
+	struct inbound_transaction *tx; /* owned; NULL: none */
+	uint64_t chunk_size;		/* BDAT: bytes of the chunk */
+	uint64_t chunk_left;		/* BDAT, DISCARD: of them to come */
+	uint64_t discarded;		/* DISCARD: bytes so far */
+	bool chunk_last;
+	enum inbound_reply_id refusal; /* DISCARD: what is said at the end */
+	struct inbound_committed committed;
+
+	/* for the log and for limits */
+	unsigned errors; /* refused commands that count */
+	unsigned idle;	 /* commands since the last message that did nothing */
+	unsigned messages; /* accepted */
+	uint64_t bytes;	   /* their bodies' */
+	uint64_t logged;   /* refusals already in the log, 1 << reply */
+	const char *why; /* why it ended; static; NULL: QUIT or end of input */
+};
+
+struct inbound {
+	struct inbound_config config;
+	struct inbound_session *slots; /* max_sessions, then the ones that
+					* only say 421 */
+	unsigned slot_count;
+	struct inbound_session *free;
+	struct inbound_session *sessions;
+	unsigned count;
+	bool stopping;
+	uint64_t refused_logged;   /* uring_now() of the last line about it */
+	uint64_t refused_silently; /* since then */
+	struct inbound_stats stats;
+	/* Replies of the event that runs; empty between events. */
+	struct inbound_output output;
+	char *line; /* the command that runs, with a NUL; limits.line_length */
+};
+
+/* --- inbound_session.c: the driver --- */
+
+/* The only entrance for events; may release the slot. */
+void inbound_event(struct inbound_session *s, enum inbound_event event);
+/* Begin: the slot is set up, the stream is open. */
+void inbound_begin(struct inbound_session *s, enum inbound_state state);
+void inbound_on_stream(void *owner, enum ktls_event event);
+void inbound_on_committed(void *owner, enum spool_status status,
+			  struct spool_message *message);
+void inbound_timer_arm(struct inbound_session *s, uint64_t delay);
+void inbound_timer_clear(struct inbound_session *s);
+const char *inbound_state_name(enum inbound_state state);
+const char *inbound_event_name(enum inbound_event event);
+
+/* --- inbound.c --- */
+void inbound_release(struct inbound_session *s);
+
+/* --- states; each returns the next one --- */
+enum inbound_state inbound_greeting_enter(struct inbound_session *s);
+enum inbound_state inbound_tls_enter(struct inbound_session *s);
+enum inbound_state inbound_tls_on_secure(struct inbound_session *s);
+enum inbound_state inbound_tls_on_readable(struct inbound_session *s);
+enum inbound_state inbound_tls_on_failed(struct inbound_session *s);
+enum inbound_state inbound_tls_on_timeout(struct inbound_session *s);
+enum inbound_state inbound_tls_on_shutdown(struct inbound_session *s);
+
+enum inbound_state inbound_command_enter(struct inbound_session *s);
+enum inbound_state inbound_command_on_input(struct inbound_session *s);
+enum inbound_state inbound_command_on_timeout(struct inbound_session *s);
+enum inbound_state inbound_command_on_shutdown(struct inbound_session *s);
+
+enum inbound_state inbound_data_enter(struct inbound_session *s);
+enum inbound_state inbound_data_on_input(struct inbound_session *s);
+enum inbound_state inbound_data_on_room(struct inbound_session *s);
+enum inbound_state inbound_body_on_timeout(struct inbound_session *s);
+
+enum inbound_state inbound_bdat_enter(struct inbound_session *s);
+enum inbound_state inbound_bdat_on_input(struct inbound_session *s);
+enum inbound_state inbound_bdat_on_room(struct inbound_session *s);
+
+enum inbound_state inbound_discard_enter(struct inbound_session *s);
+enum inbound_state inbound_discard_on_input(struct inbound_session *s);
+
+enum inbound_state inbound_commit_enter(struct inbound_session *s);
+enum inbound_state inbound_commit_on_committed(struct inbound_session *s);
+enum inbound_state inbound_commit_on_failed(struct inbound_session *s);
+enum inbound_state inbound_commit_on_abort(struct inbound_session *s);
+enum inbound_state inbound_orphan_enter(struct inbound_session *s);
+enum inbound_state inbound_orphan_on_committed(struct inbound_session *s);
+
+enum inbound_state inbound_closing_enter(struct inbound_session *s);
+enum inbound_state inbound_closing_on_abort(struct inbound_session *s);
+enum inbound_state inbound_aborting_enter(struct inbound_session *s);
+enum inbound_state inbound_gone_enter(struct inbound_session *s);
+void inbound_hang_up(struct inbound_session *s, enum ktls_close how);
+enum inbound_state inbound_on_failed(struct inbound_session *s);
+enum inbound_state inbound_on_abort(struct inbound_session *s);
+
+/* --- inbound_body.c: bytes to the spool, for DATA and BDAT --- */
+
+enum inbound_body {
+	INBOUND_BODY_MORE,   /* all that was there is taken */
+	INBOUND_BODY_BEHIND, /* the spool is behind: ROOM will come */
+	INBOUND_BODY_DONE,   /* end of data, or of the chunk, and all is well */
+	INBOUND_BODY_REFUSED, /* s->refusal says why; the writer is gone; the
+			       * rest is to be discarded */
+};
+
+/* Open a writer. False: s->refusal says why. */
+bool inbound_body_begin(struct inbound_session *s, enum smtp_data_form form);
+/* Move bytes until one of the above; at most s->chunk_left of a chunk. */
+enum inbound_body inbound_body_move(struct inbound_session *s);
+/* Refuse: no writer is open afterwards. */
+void inbound_body_refuse(struct inbound_session *s, enum inbound_reply_id why);
+bool inbound_waits_for_room(const struct inbound_session *s);
+
+/* --- inbound_transaction.c --- */
+/* NULL: no memory. */
+struct inbound_transaction *inbound_transaction_begin(const char *reverse_path);
+bool inbound_transaction_add(struct inbound_transaction *tx,
+			     const char *mailbox, const char *domain);
+void inbound_transaction_free(struct inbound_transaction **tx);
+/* RSET, EHLO, end of message: nothing of a transaction is left. */
+void inbound_reset(struct inbound_session *s);
+
+/* --- inbound_commands.c: the table --- */
+
+/* Run one line, without its line end; a NUL follows it. */
+enum inbound_state inbound_command_run(struct inbound_session *s,
+				       const char *line, size_t len);
+/* A command that brings no mail nearer: too many of them are an error. */
+void inbound_idle_command(struct inbound_session *s);
+
+/* inbound_verbs.c, inbound_envelope.c: the second column of the table */
+enum inbound_state inbound_do_hello(struct inbound_session *s,
+				    const struct smtp_command *command);
+enum inbound_state inbound_do_starttls(struct inbound_session *s,
+				       const struct smtp_command *command);
+enum inbound_state inbound_do_rset(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_noop(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_vrfy(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_help(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_quit(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_mail(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_rcpt(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_data(struct inbound_session *s,
+				   const struct smtp_command *command);
+enum inbound_state inbound_do_bdat(struct inbound_session *s,
+				   const struct smtp_command *command);
+/* BDAT is refused, but its chunk comes nevertheless. */
+enum inbound_state inbound_refuse_bdat(struct inbound_session *s,
+				       const struct smtp_command *command,
+				       enum inbound_reply_id why);
+
+/* --- inbound_log.c --- */
+#define INBOUND_CLIENT_SIZE (INET6_ADDRSTRLEN + 16)
+/* "[192.0.2.1]:40000" */
+const char *inbound_client(const struct inbound_session *s,
+			   char buf[INBOUND_CLIENT_SIZE]);
+/* "192.0.2.1"; IPv4-mapped addresses as IPv4. */
+const char *inbound_client_address(const struct inbound_session *s,
+				   char buf[INET6_ADDRSTRLEN]);
+void inbound_log_connected(const struct inbound_session *s);
+void inbound_log_refused(const struct inbound_session *s,
+			 enum inbound_reply_id reply);
+void inbound_log_accepted(const struct inbound_session *s, bool client_gone);
+/* Once for each kind in a session. */
+void inbound_log_rejected(struct inbound_session *s,
+			  enum inbound_reply_id reply, const char *subject);
+void inbound_log_failed(const struct inbound_session *s);
+void inbound_log_closed(const struct inbound_session *s);
+
+#endif
