@@ -162,15 +162,17 @@ static void finish_message(struct sink_session *s, bool by_bdat)
 	sink_reset(s);
 }
 
-/* Somewhere in the message: after what has come in with the first read. */
-static bool hang_up_in_body(struct sink_session *s)
+/* Somewhere in the message: after what has come in with the first read. It must
+ * not wait for more than the client is about to send (`expected` octets). */
+static bool hang_up_in_body(struct sink_session *s, uint64_t expected)
 {
 	struct bench_fault f = bench_faults_roll(&s->config->faults,
 						 BENCH_PHASE_BODY, &s->rng);
 
 	if (f.kind != BENCH_FAULT_HANG_UP)
 		return false;
-	bench_conn_fill(s->conn);
+	if (expected && !bench_conn_pending(s->conn))
+		bench_conn_fill(s->conn);
 	sink_hang_up(s);
 	return true;
 }
@@ -199,7 +201,7 @@ void sink_do_data(struct sink_session *s, char *arg)
 	if (bench_conn_pending(c))
 		sink_blame(s, "a message before DATA was answered");
 	sink_reply(s, "354 Go ahead");
-	if (s->state == SINK_GONE || hang_up_in_body(s))
+	if (s->state == SINK_GONE || hang_up_in_body(s, 3)) /* ".CRLF" */
 		return;
 	sink_message_open(&s->message, s->shared, s->hash, false);
 	while (s->message.lines.state != BENCH_DOT_END) {
@@ -277,7 +279,7 @@ void sink_do_bdat(struct sink_session *s, char *arg)
 		return;
 	}
 	keep = begin_chunk(s);
-	if (keep && first && hang_up_in_body(s))
+	if (keep && first && hang_up_in_body(s, size))
 		return;
 	if (!read_chunk(s, size, keep))
 		return;
