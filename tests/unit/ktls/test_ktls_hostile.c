@@ -146,6 +146,22 @@ static void test_flood_of_change_cipher_spec_ends(void **state)
 	assert_true(fed <= KTLS_HANDSHAKE_RECORDS_MAX);
 }
 
+/* One long message, a byte per record: not broken, yet without an end. */
+static void test_endless_crumbs_end(void **state)
+{
+	static const unsigned char head[] = {22, 3, 1, 0, 4, 1, 0, 0x3f, 0};
+	static const unsigned char crumb[] = {22, 3, 1, 0, 1, 0};
+	struct ktls_engine *engine = fresh_server(state);
+	enum ktls_step step = ktls_engine_feed(engine, head, sizeof(head));
+	int fed = 0;
+
+	while (step == KTLS_STEP_MORE && fed++ < 100000)
+		step = ktls_engine_feed(engine, crumb, sizeof(crumb));
+	assert_int_equal(fed, KTLS_HANDSHAKE_RECORDS_MAX);
+	assert_int_equal(ktls_engine_fault(engine), KTLS_FAULT_PROTOCOL);
+	assert_non_null(strstr(ktls_engine_error(engine), "does not end"));
+}
+
 /* As small as they may be, records still make a handshake. */
 static void test_client_hello_in_crumbs(void **state)
 {
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_application_data_before_the_handshake),
 		cmocka_unit_test(test_message_beyond_any_bound),
 		cmocka_unit_test(test_flood_of_change_cipher_spec_ends),
+		cmocka_unit_test(test_endless_crumbs_end),
 		cmocka_unit_test(test_client_hello_in_crumbs),
 		cmocka_unit_test(test_failure_is_final),
 		cmocka_unit_test(test_noise),

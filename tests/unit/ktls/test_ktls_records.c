@@ -614,17 +614,26 @@ static void test_client_may_not_renegotiate(void **state)
 /* The refusal is a record too: the keys' sequence number counts it. */
 static void test_server_may_not_renegotiate(void **state)
 {
+	struct ktls_keys before, after;
+	unsigned char text[64], type;
+	const unsigned char *record;
 	struct meeting m;
-	char text[16];
+	size_t len;
 
 	meet(&m, state, KTLS_CLIENT, 0);
+	assert_int_equal(ktls_engine_keys(m.engine, KTLS_TX, &before), 0);
 	SSL_renegotiate(m.peer.ssl);
-	SSL_do_handshake(m.peer.ssl);
+	SSL_do_handshake(m.peer.ssl); /* sends HelloRequest */
 	plain_to_engine(&m.peer, m.engine);
 	assert_int_equal(ktls_engine_read(m.engine, text, sizeof(text)),
 			 -EAGAIN);
-	assert_false(
-		ktls_engine_idle(m.engine, KTLS_TX)); /* no_renegotiation */
+	assert_int_equal(ktls_engine_keys(m.engine, KTLS_TX, &after), 0);
+	assert_int_equal(after.seq, before.seq + 1);
+	record = ktls_engine_output(m.engine, &len);
+	assert_int_equal(unseal(&before, record, len, text, &type), 2);
+	assert_int_equal(type, KTLS_ALERT);
+	assert_int_equal(text[0], 1);	/* warning */
+	assert_int_equal(text[1], 100); /* no_renegotiation */
 	part(&m);
 }
 
