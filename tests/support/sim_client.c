@@ -83,7 +83,7 @@ static void put_chunks(struct sim_client *c)
 static void put_command(struct sim_client *c)
 {
 	if (c->sent == 0)
-		put(c, "MAIL FROM:<sender@example.test>\r\n");
+		put(c, "MAIL FROM:<m%u@sender.test>\r\n", c->message->number);
 	else
 		put(c, "RCPT TO:<%s>\r\n", c->message->rcpts[c->sent - 1]);
 	c->sent++;

@@ -91,6 +91,7 @@ static bool receive(struct sim_peer *p)
 	while ((n = uring_fake_peer_read(p->fake, p->fd, block,
 					 sizeof(block))) > 0) {
 		sim_bytes_put(to, block, (size_t)n);
+		p->clear_in += p->engine ? 0 : (size_t)n;
 		moved = true;
 	}
 	if (n != -EAGAIN && !p->ended) {

@@ -19,6 +19,7 @@ struct sim_peer {
 	bool shaking;		    /* handshake under way */
 	bool failed;		    /* TLS failed */
 	bool ended;		    /* the other side will send no more */
+	size_t clear_in;	    /* bytes received before TLS began */
 	struct sim_bytes in, out;   /* clear text */
 	struct sim_bytes wire_in, wire_out;
 };
