@@ -227,6 +227,7 @@ static bool add_scalar(struct builder *b, const struct fy_event *event)
 {
 	struct fy_token *token = event->scalar.value;
 	struct config_node *node;
+	enum fy_scalar_style style;
 	const char *text;
 
 	if (!refuse_tag(b, event->scalar.tag))
@@ -235,7 +236,10 @@ static bool add_scalar(struct builder *b, const struct fy_event *event)
 	if (!node)
 		return false;
 	text = fy_token_get_text(token, &node->len);
-	node->plain = fy_token_scalar_style(token) == FYSS_PLAIN;
+	style = fy_token_scalar_style(token);
+	node->plain = style == FYSS_PLAIN;
+	if (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)
+		node->column--; /* libfyaml's mark is behind the quote */
 	node->text = calloc(1, node->len + 1);
 	if (!node->text) {
 		b->errors->no_memory = true;
@@ -251,7 +255,7 @@ static bool add_scalar(struct builder *b, const struct fy_event *event)
 
 static bool add_alias(struct builder *b)
 {
-	config_errors_add(b->errors, b->line, b->column,
+	config_errors_add(b->errors, b->line, b->column - 1, /* at the '*' */
 			  "a YAML alias (*name); expected the value itself");
 	return false;
 }
