@@ -145,6 +145,8 @@ void fake_take(struct uring_fake *fake, struct fake_sock *sock, void *to,
 	struct fake_stream *in = &sock->peer->out;
 
 	assert(len <= in->end - in->read);
+	if (len == 0)
+		return;
 	memcpy(to, in->data + in->read, len);
 	in->read += len;
 	fake_sock_wake(fake, sock->peer); /* there is room now */
