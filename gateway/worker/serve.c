@@ -353,11 +353,26 @@ static void say_ready(const struct serve *s)
 		 L_STR("kernel", kernel.release));
 }
 
+static int open_log(const struct config *config)
+{
+	int r = log_open(config->log.file, config->log.format,
+			 config->log.level);
+
+	if (r == 0)
+		return EX_OK;
+	/* Said on standard error, where the log is until it is opened. */
+	log_error("serve.log", L_STR("file", config->log.file),
+		  L_STR("error", strerror(-r)));
+	return EX_CANTCREAT;
+}
+
 int gateway_serve(struct config *config)
 {
 	struct serve s = {.shared = {.config = config}};
-	int result;
+	int result = open_log(config);
 
+	if (result != EX_OK)
+		return result;
 	raise_limits();
 	take_signals(&s);
 	result = make_shared(&s);

@@ -79,7 +79,7 @@ class KillTest(unittest.TestCase):
              "--connections", str(CONNECTIONS), "--messages", str(MESSAGES),
              "--size", "1K-200K", "--seed", str(SEED + number),
              "--run", f"round{number}", "--bdat", "50%", "--retry",
-             "--retry-delay-ms", "20", "--give-up", str(harness.PATIENCE),
+             "--retry-delay-ms", "20", "--give-up", str(int(harness.PATIENCE)),
              "--ledger", self.accepted, "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.sources.append(source)
@@ -94,6 +94,7 @@ class KillTest(unittest.TestCase):
                            or source.poll() is not None, "mail under way")
         self.relay.kill()
         self.relay.reader.join()
+        self.relay.process.stdout.close()
         self.relay.start()
         _, errors = source.communicate(timeout=harness.PATIENCE)
         self.assertEqual(source.returncode, 0, errors)

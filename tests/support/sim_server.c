@@ -74,6 +74,7 @@ static void gone(struct sim_server_conn *c, bool hard)
 static void say(struct sim_server_conn *c, const char *text)
 {
 	sim_bytes_text(&c->peer.out, text);
+	c->hang_up |= strncmp(text, "421", 3) == 0;
 }
 
 /* What chance or the script says instead of the usual reply; NULL: nothing,
@@ -270,7 +271,7 @@ static bool pump_conn(struct sim_server *s, struct sim_server_conn *c)
 {
 	bool moved = sim_peer_pump(&c->peer);
 
-	while (c->used && !c->start_tls &&
+	while (c->used && !c->start_tls && !c->hang_up &&
 	       (c->state == SIM_BDAT ? take_chunk(s, c) : take_line(s, c)))
 		moved = true;
 	if (!c->used)
@@ -283,7 +284,8 @@ static bool pump_conn(struct sim_server *s, struct sim_server_conn *c)
 		moved = true;
 	}
 	moved |= sim_peer_pump(&c->peer);
-	if (c->peer.ended || c->peer.failed) {
+	if (c->peer.ended || c->peer.failed ||
+	    (c->hang_up && sim_peer_flushed(&c->peer))) {
 		gone(c, false);
 		moved = true;
 	}

@@ -55,6 +55,7 @@ struct sim_server_conn {
 		SIM_BDAT
 	} state;
 	bool used, tls, mail, bad_chunk, last, start_tls;
+	bool hang_up; /* after a 421, once it is out */
 	char from[256];
 	char rcpts[SIM_SERVER_RCPTS][128];
 	size_t rcpt_count;
