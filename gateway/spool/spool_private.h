@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this folder share and nobody else sees.
+ *
+ * Records travel as items: queued in order, taken into a round, which is one
+ * WRITEV and (if something in it must be durable) one FDATASYNC; then each
+ * item's effect and callback.  A record gets its position and its checksum
+ * when its round is built, never before, so that a round that failed can be
+ * built again elsewhere.
+ */
+#ifndef GATEWAY_SPOOL_SPOOL_PRIVATE_H
+#define GATEWAY_SPOOL_SPOOL_PRIVATE_H
+
+#include <assert.h>
+#include <stdalign.h>
+
+#include "gateway/spool/spool.h"
+#include "gateway/spool/spool_format.h"
+#include "uring/uring.h"
+#include "uring/uring_op.h"
+#include "uring/uring_timer.h"
+
+enum {
+	SPOOL_CHUNK = 256 * 1024, /* body bytes in a CHUNK record */
+	SPOOL_CHUNK_TAIL = 4096,  /* room for an envelope behind it */
+	SPOOL_CLASSES = 4,	  /* sizes of buffers kept for reuse */
+	SPOOL_SYNC_EVERY = 4 * 1024 * 1024, /* chunk bytes before a sync */
+	SPOOL_ROUND_IOV = 1024,
+	SPOOL_ROUND_BYTES = 16 * 1024 * 1024,
+	SPOOL_PUNCH_MIN = 32 * 1024, /* smaller: not worth a journal entry */
+	SPOOL_WORDS_INLINE = 2,
+	SPOOL_SEGMENT_MIN = 64 * 1024,
+};
+
+#define SPOOL_UNWRITTEN_DEFAULT (UINT64_C(64) << 20)
+
+/* --- memory --- */
+
+/* A piece of memory that records are made in. */
+struct spool_buffer {
+	struct spool_buffer *next; /* in a free list */
+	uint32_t size;		   /* bytes of data[] */
+	uint32_t refs;		   /* items whose record is in it */
+	uint8_t class;		   /* SPOOL_CLASSES: made to measure */
+	alignas(16) unsigned char data[];
+};
+
+struct spool_memory {
+	struct spool_buffer *free[SPOOL_CLASSES];
+	unsigned kept[SPOOL_CLASSES];
+	struct spool_item *items;
+	struct spool_slab *slabs;
+	struct spool_message *messages;
+	struct spool_writer *writers;
+};
+
+/* --- segments --- */
+
+/*
+ * PREPARING  file made, FALLOCATE in flight       -> NAMING, gone
+ * NAMING     waits for the folder's fsync         -> SPARE, gone
+ * SPARE      ready to be written                  -> CURRENT, PREPARING
+ * CURRENT    the append point                     -> SEALED
+ * SEALED     never written again, only punched    -> DOOMED
+ * DOOMED     unlinked, waits for the folder's fsync -> EMPTYING
+ * EMPTYING   its blocks are being given back      -> gone
+ */
+enum spool_segment_state {
+	SPOOL_SEGMENT_PREPARING,
+	SPOOL_SEGMENT_NAMING,
+	SPOOL_SEGMENT_SPARE,
+	SPOOL_SEGMENT_CURRENT,
+	SPOOL_SEGMENT_SEALED,
+	SPOOL_SEGMENT_DOOMED,
+	SPOOL_SEGMENT_EMPTYING,
+};
+
+/* Records about this segment's messages that stand in a later one. */
+struct spool_pin {
+	struct spool_segment *in;
+	uint64_t count;
+};
+
+struct spool_segment {
+	struct spool *spool;
+	struct spool_segment *next, *prev; /* by number; spares are not in */
+	struct spool_segment *next_naming; /* waits for the folder's fsync */
+	enum spool_segment_state state;
+	uint32_t number;
+	int fd;
+	uint32_t refs;	    /* items and operations that know it */
+	uint64_t seed;	    /* of its records' checksums */
+	uint64_t size;	    /* of the file */
+	uint64_t write_off; /* everything below is written */
+	uint64_t sync_off;  /* everything below is on stable storage */
+	uint64_t live;	    /* MESSAGE and CHUNK records in use */
+	uint64_t live_bytes;
+	uint64_t pins; /* sum of the pins that point here */
+	struct spool_pin *later;
+	unsigned later_count, later_room;
+	const unsigned char *map;	/* NULL: not mapped yet */
+	struct spool_message *messages; /* live ones, a list */
+	bool damaged;			/* keep it aside when it is empty */
+	bool allocating;		/* FALLOCATE is in flight */
+};
+
+/* Where a live record is. */
+struct spool_extent {
+	struct spool_segment *segment; /* NULL: not placed, or missing */
+	uint32_t offset8;
+	uint32_t length; /* payload bytes */
+};
+
+/* --- messages --- */
+
+enum spool_message_flag {
+	SPOOL_MESSAGE_VERIFIED = 1, /* checksums were seen to be right */
+	SPOOL_MESSAGE_FINISHED = 2, /* all results are on stable storage */
+	SPOOL_MESSAGE_MISSING = 4,  /* a chunk is gone */
+};
+
+/* A recipient in one word. */
+#define SPOOL_WORD_DONE		  (UINT64_C(1) << 63)
+#define SPOOL_WORD_ATTEMPTS_SHIFT 48
+#define SPOOL_WORD_ATTEMPTS_MAX	  UINT64_C(0x7fff)
+#define SPOOL_WORD_TIME_MAX	  ((UINT64_C(1) << 48) - 1) /* ms */
+
+struct spool_message {
+	uint64_t id;
+	struct spool_segment *segment;	   /* of the MESSAGE record */
+	struct spool_message *next, *prev; /* in it */
+	struct spool_extent *extents;	   /* the chunks; owned */
+	uint32_t extent_count;
+	uint32_t offset8; /* of the MESSAGE record */
+	uint32_t length;  /* its payload */
+	uint32_t recipients;
+	uint32_t open;	  /* without a final result */
+	uint32_t pending; /* results on their way */
+	uint16_t views;
+	uint8_t flags;
+	union {
+		uint64_t words[SPOOL_WORDS_INLINE];
+		uint64_t *more; /* recipients > SPOOL_WORDS_INLINE; owned */
+	};
+};
+
+static_assert(sizeof(struct spool_message) <= 96, "ten million in 1 GiB");
+
+/* --- records on their way --- */
+
+enum spool_item_kind {
+	SPOOL_ITEM_CHUNK,
+	SPOOL_ITEM_MESSAGE,
+	SPOOL_ITEM_RESULT,
+	SPOOL_ITEM_FREE,
+	SPOOL_ITEM_VOID,
+};
+
+struct spool_item {
+	struct spool_item *next;
+	unsigned char *record;
+	struct spool_buffer *buffer; /* a reference */
+	uint32_t size;		     /* of the record, padded */
+	enum spool_item_kind kind;
+	union {
+		struct {
+			struct spool_writer *writer; /* CHUNK, MESSAGE */
+			uint32_t chunk;		     /* CHUNK: which one */
+		};
+		struct {
+			struct spool_message *message; /* RESULT */
+			bool final; /* RESULT: the message's last */
+		};
+		struct spool_segment *about; /* FREE, VOID; a reference */
+	};
+	/* VOID: commits to be answered when it is written; by answer_next */
+	struct spool_writer *answers;
+};
+
+struct spool_queue {
+	struct spool_item *head, *tail;
+};
+
+/*
+ * GATHERING  between begin and commit        -> COMMITTING, ABORTED
+ * COMMITTING its MESSAGE record is queued, in flight, or failed and waiting
+ *            for its answer                  -> freed
+ * ABORTED    dropped; some chunk is in flight -> freed
+ */
+enum spool_writer_state {
+	SPOOL_WRITER_GATHERING,
+	SPOOL_WRITER_COMMITTING,
+	SPOOL_WRITER_ABORTED,
+};
+
+struct spool_writer {
+	struct spool *spool;
+	struct spool_writer *next, *prev; /* all that exist */
+	struct spool_writer *answer_next;
+	enum spool_writer_state state;
+	enum spool_status status; /* not OK: dead, whatever else comes */
+	uint64_t id;
+	uint64_t size;		     /* body bytes so far */
+	struct spool_buffer *buffer; /* NULL before the first byte */
+	uint32_t used;		     /* body bytes in it */
+	uint32_t items;		     /* queued or in flight */
+	struct spool_extent *chunks;
+	uint32_t chunk_count, chunk_room;
+	size_t list_at; /* of the chunk list in the MESSAGE record */
+	struct spool_message *message; /* made by commit */
+	spool_committed_fn fn;
+	void *owner;
+};
+
+/* IDLE: nothing in flight.  Only spool_round.c changes it. */
+enum spool_round_state {
+	SPOOL_ROUND_IDLE,
+	SPOOL_ROUND_WRITING,
+	SPOOL_ROUND_SYNCING,
+};
+
+struct spool_round {
+	enum spool_round_state state;
+	bool op;      /* an operation of it is in flight */
+	bool durable; /* something in it must be synced */
+	bool answers; /* something in it is a message or a result */
+	struct spool_queue items;
+	uint64_t start; /* offset of its first byte */
+	uint64_t end;
+	unsigned iov_count, iov_first;
+	struct iovec iov[SPOOL_ROUND_IOV];
+};
+
+struct spool {
+	struct uring *ring;
+	uint64_t segment_size, max_unwritten;
+	unsigned min_free_percent, worker;
+	bool sync;
+	int dir_fd, lock_fd;
+	uint64_t seed;
+	bool seed_unknown; /* there were segments, but no seed to read them */
+	uint64_t last_id;
+	unsigned inflight;
+	bool kicked;	 /* a NOP is in flight */
+	bool recovering; /* no deleting yet */
+	bool opened;	 /* spool_open() succeeded */
+
+	struct spool_memory memory;
+	struct spool_segment *first, *last; /* by number */
+	struct spool_segment *current;
+	struct spool_segment *spare; /* being prepared or ready */
+	uint32_t next_number;
+	uint64_t previous_end; /* position; for the next segment's header */
+	struct spool_segment *naming;	  /* waiting for an fsync */
+	struct spool_segment *naming_now; /* the fsync in flight is theirs */
+	enum spool_status prepare_status; /* of the last try for a spare */
+	uint64_t retry_at;		  /* not before, by uring_now() */
+	struct uring_timer retry;	  /* an operation was refused */
+	struct uring_timer prepare_retry; /* at retry_at */
+
+	struct spool_queue queue;
+	uint64_t queued;    /* bytes in queue and round */
+	uint64_t unsettled; /* messages and results in queue and round */
+	struct spool_round round;
+	unsigned char header[SPOOL_SEGMENT_HEADER]; /* on its way */
+	struct spool_writer *answers, *answers_tail;
+	struct spool_buffer *results; /* where the next RESULT is made */
+	uint32_t results_used;
+	struct spool_writer writers; /* head of a circular list */
+	struct spool_waiter waiters; /* likewise */
+	struct spool_waiter fence;   /* in it while they are called */
+
+	uint64_t space_checked; /* uring_now() of the last look; 0: never */
+	bool space_low;
+	struct spool_stats stats;
+	unsigned char scratch[16 * 1024]; /* bodies of dead messages end here */
+};
+
+/* spool_memory.c */
+/* A buffer with room for @size bytes or more, or NULL. refs == 1. */
+struct spool_buffer *spool_buffer_get(struct spool_memory *memory, size_t size);
+void spool_buffer_unref(struct spool_memory *memory,
+			struct spool_buffer *buffer);
+/* Body bytes that a buffer takes after @buffer (NULL: the first one). */
+size_t spool_buffer_next_size(const struct spool_buffer *buffer);
+struct spool_item *spool_item_get(struct spool_memory *memory);
+/* Drops the item's buffer too. */
+void spool_item_put(struct spool_memory *memory, struct spool_item *item);
+struct spool_message *spool_message_get(struct spool_memory *memory,
+					uint32_t recipients);
+void spool_message_put(struct spool_memory *memory,
+		       struct spool_message *message);
+struct spool_writer *spool_writer_get(struct spool_memory *memory);
+void spool_writer_put(struct spool_memory *memory, struct spool_writer *w);
+void spool_memory_free(struct spool_memory *memory);
+
+/* spool_queue.c */
+void spool_queue_push(struct spool_queue *queue, struct spool_item *item);
+struct spool_item *spool_queue_pop(struct spool_queue *queue);
+/* Put @front before what is in @queue. */
+void spool_queue_prepend(struct spool_queue *queue,
+			 const struct spool_queue *front);
+/* Drop the head as long as nobody wants it written. */
+void spool_queue_drop_dead(struct spool *spool);
+bool spool_item_is_mail(const struct spool_item *item);
+/* Somebody waits for it (or will, after a crash). */
+bool spool_item_is_owed(const struct spool_item *item);
+/* Its message was aborted or has failed: writing it would be for nothing. */
+bool spool_item_is_dead(const struct spool_item *item);
+/* @item is in no queue any more. */
+void spool_item_drop_dead(struct spool *spool, struct spool_item *item);
+/* The item is done with, one way or the other. */
+void spool_item_end(struct spool *spool, struct spool_item *item);
+void spool_enqueue(struct spool *spool, struct spool_item *item);
+
+/* spool_outcome.c */
+/* The round is written, and synced if it had to be. */
+void spool_round_done(struct spool *spool);
+/* A write or a sync failed. */
+void spool_round_fail(struct spool *spool, int error);
+
+/* spool_round.c */
+/* Have spool_continue() called from the next turn. */
+void spool_kick(struct spool *spool);
+/* Start a round if one can be, answer who can be answered: the end of every
+ * event of this folder. */
+void spool_continue(struct spool *spool);
+/* Have spool_continue() called in a while (operations were refused). */
+void spool_retry_soon(struct spool *spool);
+
+/* spool_writer.c */
+/* A commit is to be answered from this or a later event. */
+void spool_answer(struct spool *spool, struct spool_writer *writer);
+/* Call the callbacks of spool_answer(). */
+void spool_answer_all(struct spool *spool);
+/* All its items are done: free it if nobody needs it. */
+void spool_writer_settle(struct spool_writer *writer);
+/* The writer's message will not be: nothing more of it is written. */
+void spool_writer_fail(struct spool_writer *writer, enum spool_status status);
+void spool_writer_free(struct spool_writer *writer);
+
+/* spool_wait.c */
+bool spool_behind(const struct spool *spool);
+void spool_wake_waiters(struct spool *spool);
+bool spool_space_low(struct spool *spool);
+
+/* spool_segment.c */
+enum spool_next {
+	SPOOL_NEXT_NOW,	  /* it is the current one */
+	SPOOL_NEXT_LATER, /* spool_continue() will be called */
+	SPOOL_NEXT_NEVER, /* not to be had: spool->prepare_status */
+};
+/* Seal the current segment and take one with room for @size bytes. */
+enum spool_next spool_segment_advance(struct spool *spool, uint64_t size);
+/* Blocking, for spool_open(). Returns 0 or -errno. */
+int spool_segment_first(struct spool *spool);
+/* Start preparing the next one if it is time. */
+void spool_segment_ahead(struct spool *spool);
+/* The current one is never written again; it ends at @end. */
+void spool_segment_seal(struct spool *spool, uint64_t end);
+/* No new segment before a second has passed; until then the spool refuses
+ * mail with @status. */
+void spool_segment_give_up(struct spool *spool, enum spool_status status);
+struct spool_segment *spool_segment_new(struct spool *spool, uint32_t number);
+void spool_segment_link(struct spool *spool, struct spool_segment *segment);
+struct spool_segment *spool_segment_find(const struct spool *spool,
+					 uint32_t number);
+const unsigned char *spool_segment_map(struct spool_segment *segment);
+void spool_segment_unref(struct spool_segment *segment);
+/* Free the struct, descriptor and map; nothing knows it any more. */
+void spool_segment_free(struct spool_segment *segment);
+void spool_segment_name(uint32_t number, const char *suffix, char out[32]);
+/* Write a segment's header to @at. */
+void spool_segment_stamp(struct spool *spool, struct spool_segment *segment,
+			 unsigned char at[SPOOL_SEGMENT_HEADER]);
+
+/* spool_retire.c: how segments and blocks are given back */
+/* Delete the segment if nothing needs it any more. */
+void spool_segment_settle(struct spool_segment *segment);
+bool spool_segment_needed(const struct spool_segment *segment);
+/* Blocking, for recovery: delete one that isn't needed. */
+void spool_segment_remove_now(struct spool_segment *segment);
+/* @later holds a record that is needed as long as @segment exists. */
+void spool_segment_pin(struct spool_segment *segment,
+		       struct spool_segment *later);
+void spool_segment_unpin_all(struct spool_segment *segment);
+/* Punch the whole blocks inside; no record is needed for it. */
+void spool_segment_punch(struct spool_segment *segment, uint64_t from,
+			 uint64_t to);
+void spool_extent_use(struct spool_segment *segment, uint32_t length);
+void spool_extent_drop(struct spool_segment *segment, uint32_t length);
+/* Queue FREE records for what of the extents is worth it. */
+void spool_give_back(struct spool *spool, const struct spool_extent *extents,
+		     uint32_t count);
+/* A FREE record was written. */
+void spool_freed(struct spool *spool, struct spool_item *item);
+/* Have the segment's state go on after an fsync of the folder. */
+void spool_folder_sync(struct spool *spool, struct spool_segment *segment);
+/* Start the fsync if somebody waits for one. */
+void spool_folder_sync_start(struct spool *spool);
+/* In spool_segment.c: a spare's name is (res == 0) on stable storage. */
+void spool_segment_named(struct spool_segment *segment, int res);
+
+/* spool_message.c */
+uint64_t *spool_message_words(struct spool_message *message);
+void spool_word_apply(struct spool_message *message, uint32_t recipient,
+		      enum spool_result result, unsigned attempts,
+		      uint64_t next_attempt);
+void spool_message_link(struct spool_message *message,
+			struct spool_segment *segment, uint64_t offset,
+			uint32_t length);
+/* Not in its segment any more; its records and itself are given up. */
+void spool_message_drop(struct spool *spool, struct spool_message *message);
+/* Its last result is on stable storage. */
+void spool_message_finish(struct spool *spool, struct spool_message *message);
+
+/* spool_recover.c */
+/* Read the log back. @error_text is written on failure; -errno. */
+int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
+		  struct spool_report *report, char error_text[256]);
+
+/* Free all segments and messages, for a second reading or for good. */
+void spool_forget_segments(struct spool *spool);
+
+/* spool_open.c */
+/* Read the folder's seed, from the lock file or one of the segments, or make
+ * one. */
+int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,
+		    char error_text[256]);
+
+/* The wall clock, ns since 1970. */
+uint64_t spool_wall_clock(void);
+
+/* Write "<folder or file>: <what>: <strerror(error)>"; returns -error. */
+int spool_say(char error_text[256], const char *where, const char *what,
+	      int error);
+
+#endif

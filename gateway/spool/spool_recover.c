@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recovery: all segments are read in order, every checksum is checked, and
+ * what is left is the queue.  Blocking; before the ring turns.
+ */
+#include "gateway/spool/spool_recover.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	NAME_DIGITS = 16,
+	LIST_FIRST = 64,
+};
+
+void *spool_list_add(struct spool_list *list, size_t size)
+{
+	unsigned char *entry;
+
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : LIST_FIRST;
+		void *data = reallocarray(list->data, room, size);
+
+		if (!data)
+			return NULL;
+		list->data = data;
+		list->room = room;
+	}
+	entry = (unsigned char *)list->data + list->count++ * size;
+	memset(entry, 0, size);
+	return entry;
+}
+
+/* --- the folder --- */
+
+/* "0000000000000042.log" -> 42; 0: no such name. */
+static uint32_t number_of(const char *name, const char *suffix)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < NAME_DIGITS; i++) {
+		if (!isdigit((unsigned char)name[i]))
+			return 0;
+		number = number * 10 + (uint64_t)(name[i] - '0');
+	}
+	if (strcmp(name + NAME_DIGITS, suffix) || number >= UINT32_MAX)
+		return 0;
+	return (uint32_t)number;
+}
+
+static int list_name(struct spool_recovery *r, const char *name)
+{
+	uint32_t number = number_of(name, ".log");
+	uint32_t aside = number_of(name, ".bad");
+	uint32_t *slot;
+
+	/* A number is never used twice, not even of what was set aside. */
+	if (number >= r->spool->next_number)
+		r->spool->next_number = number + 1;
+	if (aside >= r->spool->next_number)
+		r->spool->next_number = aside + 1;
+	if (!number)
+		return 0;
+	slot = spool_list_add(&r->numbers, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	*slot = number;
+	return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int list_segments(struct spool_recovery *r)
+{
+	int fd = openat(r->spool->dir_fd, ".",
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int error = 0;
+
+	if (!dir) {
+		error = errno;
+		if (fd >= 0)
+			close(fd);
+		return spool_say(r->error_text, ".", "reading the folder",
+				 error);
+	}
+	r->spool->next_number = 1;
+	while (!error && (entry = readdir(dir)))
+		error = list_name(r, entry->d_name);
+	closedir(dir);
+	if (error)
+		return spool_say(r->error_text, ".", "listing", -error);
+	if (r->numbers.count)
+		qsort(r->numbers.data, r->numbers.count, sizeof(uint32_t),
+		      compare_numbers);
+	return 0;
+}
+
+/* --- one segment --- */
+
+static int segment_open(struct spool_recovery *r, uint32_t number,
+			struct spool_segment **out)
+{
+	struct spool_segment *segment = spool_segment_new(r->spool, number);
+	struct stat st;
+	char name[32];
+
+	spool_segment_name(number, ".log", name);
+	if (!segment)
+		return spool_say(r->error_text, name, "reading", ENOMEM);
+	segment->state = SPOOL_SEGMENT_SEALED;
+	segment->fd =
+		openat(r->spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (segment->fd < 0 || fstat(segment->fd, &st)) {
+		int error = errno;
+
+		spool_segment_free(segment);
+		return spool_say(r->error_text, name, "opening", error);
+	}
+	segment->size = (uint64_t)st.st_size;
+	if (segment->size > SPOOL_SEGMENT_MAX)
+		segment->size = SPOOL_SEGMENT_MAX;
+	spool_segment_link(r->spool, segment);
+	*out = segment;
+	return 0;
+}
+
+/* What isn't trusted isn't read. */
+static uint64_t segment_limit(const struct spool_recovery *r,
+			      const struct spool_segment *segment)
+{
+	const uint64_t *voids = r->voids.data;
+	uint64_t limit = segment->size;
+
+	for (size_t i = 0; i < r->voids_known; i++)
+		if (spool_position_segment(voids[i]) == segment->number &&
+		    spool_position_offset(voids[i]) < limit)
+			limit = spool_position_offset(voids[i]);
+	return limit;
+}
+
+static void segment_read_header(struct spool_recovery *r,
+				struct spool_segment *segment,
+				struct spool_scan *scan)
+{
+	struct spool_segment_header header;
+	struct spool_segment *previous;
+	uint64_t end;
+
+	segment->seed = r->spool->seed;
+	if (!spool_scan_header(scan, &header))
+		return;
+	segment->seed = header.seed;
+	scan->seed = header.seed;
+	if (r->last_id < header.last_id)
+		r->last_id = header.last_id;
+	previous = spool_recovery_segment(
+		r, spool_position_segment(header.previous));
+	end = spool_position_offset(header.previous);
+	if (previous && previous->number < segment->number &&
+	    previous->sync_off < end)
+		previous->sync_off = end;
+}
+
+static int segment_add_gap(struct spool_recovery *r,
+			   const struct spool_segment *segment,
+			   const struct spool_gap *gap)
+{
+	struct spool_range *range;
+
+	if (gap->from == gap->to)
+		return 0;
+	range = spool_list_add(&r->gaps, sizeof(*range));
+	if (!range)
+		return -ENOMEM;
+	range->segment = segment->number;
+	range->from = gap->from;
+	range->to = gap->to;
+	range->content = gap->content;
+	range->headers = gap->headers;
+	return 0;
+}
+
+static int segment_scan(struct spool_recovery *r, struct spool_segment *segment,
+			struct spool_scan *scan)
+{
+	struct spool_scanned scanned;
+	int more, error;
+
+	do {
+		more = spool_scan_next(scan, &scanned);
+		if (more < 0)
+			return more;
+		error = segment_add_gap(r, segment, &scanned.gap);
+		if (error || !more)
+			return error;
+		segment->write_off = scan->at;
+		if (segment->sync_off < scanned.header.synced)
+			segment->sync_off = scanned.header.synced;
+		error = spool_replay(r, segment, &scanned);
+	} while (!error);
+	return error;
+}
+
+static int segment_read(struct spool_recovery *r, uint32_t number)
+{
+	struct spool_segment *segment = NULL;
+	struct spool_scan scan;
+	char name[32];
+	int error = segment_open(r, number, &segment);
+
+	if (error)
+		return error;
+	assert(segment);
+	r->cached = NULL;
+	spool_scan_begin(&scan, segment->fd, number, r->spool->seed,
+			 segment_limit(r, segment));
+	segment_read_header(r, segment, &scan);
+	error = segment_scan(r, segment, &scan);
+	spool_scan_end(&scan);
+	spool_segment_name(number, ".log", name);
+	return error ? spool_say(r->error_text, name, "reading", -error) : 0;
+}
+
+/* --- all of them --- */
+
+static void segment_forget(struct spool *spool, struct spool_segment *segment)
+{
+	while (segment->messages) {
+		struct spool_message *message = segment->messages;
+
+		segment->messages = message->next;
+		spool_message_put(&spool->memory, message);
+	}
+	spool_segment_free(segment);
+}
+
+void spool_forget_segments(struct spool *spool)
+{
+	while (spool->first) {
+		struct spool_segment *segment = spool->first;
+
+		spool->first = segment->next;
+		segment_forget(spool, segment);
+	}
+	spool->last = NULL;
+	spool->stats.segments = 0;
+	spool->stats.bytes_live = 0;
+}
+
+/* Everything but the voids, which are what the next pass is for. */
+static void forget_pass(struct spool_recovery *r)
+{
+	spool_forget_segments(r->spool);
+	spool_idmap_free(&r->live);
+	r->gaps.count = 0;
+	r->frees.count = 0;
+	r->chunks.count = 0;
+	r->owners.count = 0;
+	r->cached = NULL;
+	*r->report = (struct spool_report){0};
+}
+
+/* A VOID stands behind what it voids: if there is one, read again, now
+ * knowing it. Few logs have any. */
+static int read_all(struct spool_recovery *r)
+{
+	const uint32_t *numbers = r->numbers.data;
+	int error = 0;
+
+	do {
+		r->voids_known = r->voids.count;
+		forget_pass(r);
+		for (size_t i = 0; !error && i < r->numbers.count; i++)
+			error = segment_read(r, numbers[i]);
+	} while (!error && r->voids.count > r->voids_known);
+	r->report->segments = r->numbers.count;
+	return error;
+}
+
+/* --- afterwards --- */
+
+/* Without its torn end no segment can come alive in another way later. What
+ * was read may have been in memory only: now it is on stable storage. */
+static int segment_cut(struct spool_recovery *r, struct spool_segment *segment)
+{
+	char name[32];
+
+	if (segment->write_off < SPOOL_SEGMENT_HEADER)
+		segment->write_off = SPOOL_SEGMENT_HEADER;
+	if (!segment->damaged && segment->write_off < segment->size) {
+		if (ftruncate(segment->fd, (off_t)segment->write_off))
+			goto failed;
+		segment->size = segment->write_off;
+	}
+	segment->sync_off = segment->write_off;
+	if (segment->next || !r->spool->sync || !fdatasync(segment->fd))
+		return 0;
+failed:
+	spool_segment_name(segment->number, ".log", name);
+	return spool_say(r->error_text, name, "cutting the end", errno);
+}
+
+/* In order: an earlier one's end may make a later one unneeded. */
+static void remove_unneeded(struct spool *spool)
+{
+	struct spool_segment *segment = spool->first;
+
+	while (segment) {
+		struct spool_segment *next = segment->next;
+
+		if (!spool_segment_needed(segment))
+			spool_segment_remove_now(segment);
+		segment = next;
+	}
+}
+
+static int compare_messages(const void *a, const void *b)
+{
+	uint64_t x = spool_message_id(*(struct spool_message *const *)a);
+	uint64_t y = spool_message_id(*(struct spool_message *const *)b);
+
+	return (x > y) - (x < y);
+}
+
+static void tell_found(struct spool_recovery *r, spool_found_fn found,
+		       void *arg)
+{
+	struct spool_message **slots = r->live.slots;
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->live.room; i++)
+		if (slots[i])
+			slots[count++] = slots[i];
+	if (count)
+		qsort(slots, count, sizeof(struct spool_message *),
+		      compare_messages);
+	r->report->messages = count;
+	r->report->live_bytes = r->spool->stats.bytes_live;
+	for (size_t i = 0; found && i < count; i++)
+		found(arg, slots[i]);
+}
+
+static void recovery_free(struct spool_recovery *r)
+{
+	spool_idmap_free(&r->live);
+	free(r->numbers.data);
+	free(r->voids.data);
+	free(r->gaps.data);
+	free(r->frees.data);
+	free(r->chunks.data);
+	free(r->owners.data);
+}
+
+static int recover(struct spool_recovery *r)
+{
+	struct spool *spool = r->spool;
+	int error = list_segments(r);
+
+	if (!error)
+		error = spool_seed_load(spool, r->numbers.data,
+					r->numbers.count, r->error_text);
+	if (!error)
+		error = read_all(r);
+	if (error)
+		return error;
+	spool_judge(r);
+	spool_judge_orphans(r);
+	remove_unneeded(spool);
+	for (struct spool_segment *segment = spool->first; segment && !error;
+	     segment = segment->next)
+		error = segment_cut(r, segment);
+	if (spool->last_id < r->last_id)
+		spool->last_id = r->last_id;
+	if (spool->last)
+		spool->previous_end = spool_position(
+			spool->last->number,
+			spool->sync ? spool->last->write_off : 0);
+	return error;
+}
+
+int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
+		  struct spool_report *report, char error_text[256])
+{
+	struct spool_report unused;
+	struct spool_recovery r = {.spool = spool,
+				   .report = report ? report : &unused,
+				   .error_text = error_text};
+	int error;
+
+	spool->recovering = true;
+	error = recover(&r);
+	spool->recovering = false;
+	if (!error)
+		tell_found(&r, found, arg);
+	recovery_free(&r);
+	return error;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each record does to the state that recovery builds.
+ *
+ * A record with a right checksum was written by this program; still nothing
+ * it says is believed without a look, and one that makes no sense is passed
+ * over as if it weren't there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "gateway/spool/spool_recover.h"
+
+struct spool_segment *spool_recovery_segment(struct spool_recovery *r,
+					     uint32_t number)
+{
+	if (!r->cached || r->cached->number != number)
+		r->cached = spool_segment_find(r->spool, number);
+	return r->cached;
+}
+
+/* @later speaks of what is at @position: needed as long as that exists. */
+static void replay_pin(struct spool_recovery *r, uint64_t position,
+		       struct spool_segment *later)
+{
+	struct spool_segment *home =
+		spool_recovery_segment(r, spool_position_segment(position));
+
+	if (home && home->number < later->number)
+		spool_segment_pin(home, later);
+}
+
+static int replay_chunk(struct spool_recovery *r, struct spool_segment *segment,
+			const struct spool_scanned *scanned)
+{
+	struct spool_chunk_seen *seen =
+		spool_list_add(&r->chunks, sizeof(*seen));
+
+	if (!seen)
+		return -ENOMEM;
+	seen->id = scanned->header.id;
+	seen->extent = (struct spool_extent){
+		.segment = segment,
+		.offset8 = (uint32_t)(scanned->offset >> 3),
+		.length = scanned->header.length,
+	};
+	return 0;
+}
+
+static bool message_read_chunks(struct spool_recovery *r,
+				struct spool_message *message,
+				const struct spool_parsed *parsed)
+{
+	const unsigned char *at = parsed->extents;
+
+	if (!parsed->chunks)
+		return true;
+	message->extents = calloc(parsed->chunks, sizeof(*message->extents));
+	if (!message->extents)
+		return false;
+	message->extent_count = parsed->chunks;
+	for (uint32_t i = 0; i < parsed->chunks; i++) {
+		struct spool_extent *extent = &message->extents[i];
+		uint64_t position = spool_get64(at);
+
+		extent->segment = spool_recovery_segment(
+			r, spool_position_segment(position));
+		extent->offset8 = (uint32_t)position;
+		extent->length = spool_get32(at + 8);
+		if (extent->segment)
+			spool_extent_use(extent->segment, extent->length);
+		else
+			message->flags |= SPOOL_MESSAGE_MISSING;
+		at += SPOOL_EXTENT_SIZE;
+	}
+	return true;
+}
+
+/* A copy carries what the results before it had said. */
+static void message_read_state(struct spool_message *message,
+			       const struct spool_parsed *parsed)
+{
+	uint64_t *words = spool_message_words(message);
+
+	for (uint32_t i = 0; parsed->state && i < parsed->recipients; i++) {
+		words[i] = spool_get64(parsed->state + (size_t)i * 8);
+		if (words[i] & SPOOL_WORD_DONE)
+			message->open--;
+	}
+}
+
+static struct spool_message *message_read(struct spool_recovery *r, uint64_t id,
+					  const struct spool_parsed *parsed)
+{
+	struct spool_memory *memory = &r->spool->memory;
+	struct spool_message *message =
+		spool_message_get(memory, parsed->recipients);
+
+	if (!message)
+		return NULL;
+	message->id = id;
+	message_read_state(message, parsed);
+	if (message_read_chunks(r, message, parsed))
+		return message;
+	spool_message_put(memory, message);
+	return NULL;
+}
+
+static void message_gone(struct spool_recovery *r,
+			 struct spool_message *message)
+{
+	spool_idmap_remove(&r->live, message->id);
+	spool_message_drop(r->spool, message);
+}
+
+static int replay_message(struct spool_recovery *r,
+			  struct spool_segment *segment,
+			  const struct spool_scanned *scanned)
+{
+	const struct spool_record_header *header = &scanned->header;
+	struct spool_message *old = spool_idmap_find(&r->live, header->id);
+	struct spool_message *message;
+	struct spool_parsed parsed;
+	uint64_t *owner;
+
+	if (!spool_parse_message(scanned->payload, header->length,
+				 header->flags, &parsed) ||
+	    !parsed.recipients)
+		return 0;
+	message = message_read(r, header->id, &parsed);
+	if (!message)
+		return -ENOMEM;
+	spool_message_link(message, segment, scanned->offset, header->length);
+	if (old) {
+		/* Moved: as long as the old record exists, this one must. */
+		spool_segment_pin(old->segment, segment);
+		message_gone(r, old);
+	}
+	if (parsed.chunks) {
+		owner = spool_list_add(&r->owners, sizeof(*owner));
+		if (!owner)
+			return -ENOMEM;
+		*owner = header->id;
+	}
+	return spool_idmap_add(&r->live, message) ? 0 : -ENOMEM;
+}
+
+static int replay_result(struct spool_recovery *r,
+			 struct spool_segment *segment,
+			 const struct spool_scanned *scanned)
+{
+	struct spool_result_record result;
+	struct spool_message *message;
+
+	if (!spool_parse_result(scanned->payload, scanned->header.length,
+				&result))
+		return 0;
+	r->report->results++;
+	replay_pin(r, result.home, segment);
+	message = spool_idmap_find(&r->live, scanned->header.id);
+	if (!message || result.recipient >= message->recipients ||
+	    result.result > SPOOL_DEFERRED)
+		return 0;
+	spool_word_apply(message, result.recipient,
+			 (enum spool_result)result.result, result.attempts,
+			 result.next_attempt);
+	if (message->open)
+		return 0;
+	r->report->finished++;
+	message_gone(r, message);
+	return 0;
+}
+
+static int replay_free(struct spool_recovery *r, struct spool_segment *segment,
+		       const struct spool_scanned *scanned)
+{
+	const unsigned char *at = scanned->payload;
+	uint64_t count;
+
+	if (scanned->header.length < SPOOL_FREE_FIXED)
+		return 0;
+	count = spool_get64(at);
+	if (count >
+	    (scanned->header.length - SPOOL_FREE_FIXED) / SPOOL_EXTENT_SIZE)
+		return 0;
+	at += SPOOL_FREE_FIXED;
+	for (uint64_t i = 0; i < count; i++, at += SPOOL_EXTENT_SIZE) {
+		struct spool_range *range =
+			spool_list_add(&r->frees, sizeof(*range));
+		uint64_t position = spool_get64(at);
+
+		if (!range)
+			return -ENOMEM;
+		range->segment = spool_position_segment(position);
+		range->from = spool_position_offset(position);
+		range->to = range->from + spool_get64(at + 8);
+		replay_pin(r, position, segment);
+	}
+	return 0;
+}
+
+static int replay_void(struct spool_recovery *r, struct spool_segment *segment,
+		       const struct spool_scanned *scanned)
+{
+	uint64_t position;
+	uint64_t *slot;
+
+	if (scanned->header.length != SPOOL_VOID_SIZE)
+		return 0;
+	position = spool_get64(scanned->payload);
+	replay_pin(r, position, segment);
+	for (size_t i = 0; i < r->voids.count; i++)
+		if (((uint64_t *)r->voids.data)[i] == position)
+			return 0;
+	slot = spool_list_add(&r->voids, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	*slot = position;
+	return 0;
+}
+
+int spool_replay(struct spool_recovery *r, struct spool_segment *segment,
+		 const struct spool_scanned *scanned)
+{
+	if (r->last_id < scanned->header.id)
+		r->last_id = scanned->header.id;
+	switch (scanned->header.type) {
+	case SPOOL_RECORD_CHUNK:
+		return replay_chunk(r, segment, scanned);
+	case SPOOL_RECORD_MESSAGE:
+		return replay_message(r, segment, scanned);
+	case SPOOL_RECORD_RESULT:
+		return replay_result(r, segment, scanned);
+	case SPOOL_RECORD_FREE:
+		return replay_free(r, segment, scanned);
+	case SPOOL_RECORD_VOID:
+		return replay_void(r, segment, scanned);
+	default:
+		return 0; /* of a later version; it says nothing to us */
+	}
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rounds: the queue's records are written with one WRITEV at the append
+ * point and made durable with one FDATASYNC; what comes meanwhile is the
+ * next round.  Nobody waits for a timer, nobody shares a sync that began
+ * before his bytes were written.
+ */
+#include <errno.h>
+
+#include "gateway/spool/spool_private.h"
+
+#define RETRY_SOON URING_MSEC
+
+static void on_kick(void *owner, const struct uring_event *event)
+{
+	struct spool *spool = owner;
+
+	spool->kicked = false;
+	spool_continue(spool);
+	spool->inflight--;
+}
+
+void spool_retry_soon(struct spool *spool)
+{
+	if (!spool->retry.armed)
+		uring_timer_set(spool->ring, &spool->retry, RETRY_SOON);
+}
+
+void spool_kick(struct spool *spool)
+{
+	struct uring_target target = {.fn = on_kick, .owner = spool};
+
+	if (spool->kicked || spool->round.op || spool->recovering)
+		return;
+	if (!uring_nop(spool->ring, target)) {
+		spool_retry_soon(spool);
+		return;
+	}
+	spool->kicked = true;
+	spool->inflight++;
+}
+
+/* --- building --- */
+
+/* Where the chunks have come to be is known now. */
+static void item_put_chunk_list(struct spool_item *item)
+{
+	const struct spool_writer *writer = item->writer;
+	unsigned char *at = item->record + writer->list_at;
+
+	for (uint32_t i = 0; i < writer->chunk_count; i++) {
+		const struct spool_extent *chunk = &writer->chunks[i];
+
+		spool_put64(at, spool_position(chunk->segment->number,
+					       (uint64_t)chunk->offset8 << 3));
+		spool_put32(at + 8, chunk->length);
+		spool_put32(at + 12, 0);
+		at += SPOOL_EXTENT_SIZE;
+	}
+}
+
+static void item_put_home(struct spool_item *item)
+{
+	const struct spool_message *message = item->message;
+
+	spool_put64(item->record + SPOOL_RECORD_HEADER,
+		    spool_position(message->segment->number,
+				   (uint64_t)message->offset8 << 3));
+}
+
+/* Fill in what depends on where things are, then seal. */
+static void item_place(struct spool *spool, struct spool_item *item,
+		       uint64_t offset)
+{
+	struct spool_segment *segment = spool->current;
+
+	switch (item->kind) {
+	case SPOOL_ITEM_CHUNK: {
+		struct spool_extent *chunk = &item->writer->chunks[item->chunk];
+
+		chunk->segment = segment;
+		chunk->offset8 = (uint32_t)(offset >> 3);
+		spool_extent_use(segment, chunk->length);
+		break;
+	}
+	case SPOOL_ITEM_MESSAGE:
+		item_put_chunk_list(item);
+		break;
+	case SPOOL_ITEM_RESULT:
+		item_put_home(item);
+		break;
+	case SPOOL_ITEM_FREE:
+	case SPOOL_ITEM_VOID:
+		break;
+	}
+	spool_record_seal(item->record, spool_position(segment->number, offset),
+			  segment->sync_off, segment->seed);
+}
+
+/* Returns false if the vector is full. */
+static bool round_add_bytes(struct spool_round *round, unsigned char *data,
+			    size_t size)
+{
+	struct iovec *last = &round->iov[round->iov_count - 1];
+
+	if (round->iov_count &&
+	    (unsigned char *)last->iov_base + last->iov_len == data) {
+		last->iov_len += size;
+	} else if (round->iov_count == SPOOL_ROUND_IOV) {
+		return false;
+	} else {
+		round->iov[round->iov_count++] =
+			(struct iovec){.iov_base = data, .iov_len = size};
+	}
+	round->end += size;
+	return true;
+}
+
+/*
+ * Room that only results and housekeeping may use while no next segment is
+ * ready: on a full disk, mail goes out and its space comes back only if its
+ * results can be written.
+ */
+static uint64_t segment_reserve(const struct spool *spool)
+{
+	uint64_t part = spool->current->size / 16;
+
+	if (spool->spare && spool->spare->state == SPOOL_SEGMENT_SPARE)
+		return 0;
+	return part < 64 * 1024 ? part : 64 * 1024;
+}
+
+static bool item_fits(const struct spool *spool, const struct spool_item *item,
+		      uint64_t at)
+{
+	uint64_t reserve =
+		spool_item_is_mail(item) ? segment_reserve(spool) : 0;
+
+	return at + item->size + reserve <= spool->current->size;
+}
+
+static void round_begin(struct spool *spool)
+{
+	struct spool_round *round = &spool->round;
+
+	round->start = spool->current->write_off;
+	round->end = round->start;
+	round->iov_count = 0;
+	round->iov_first = 0;
+	round->durable = false;
+	round->answers = false;
+	round->items = (struct spool_queue){0};
+	if (round->start)
+		return;
+	spool_segment_stamp(spool, spool->current, spool->header);
+	round_add_bytes(round, spool->header, sizeof(spool->header));
+}
+
+static void round_build(struct spool *spool)
+{
+	struct spool_round *round = &spool->round;
+
+	round_begin(spool);
+	for (;;) {
+		struct spool_item *item;
+		uint64_t at = round->end;
+
+		spool_queue_drop_dead(spool);
+		item = spool->queue.head;
+		if (!item || !item_fits(spool, item, at) ||
+		    at - round->start >= SPOOL_ROUND_BYTES ||
+		    !round_add_bytes(round, item->record, item->size))
+			break;
+		spool_queue_pop(&spool->queue);
+		item_place(spool, item, at);
+		round->durable |= item->kind != SPOOL_ITEM_CHUNK;
+		round->answers |= spool_item_is_owed(item);
+		spool_queue_push(&round->items, item);
+	}
+}
+
+/* --- running --- */
+
+static void on_round(void *owner, const struct uring_event *event);
+
+/* Queue the operation that the round's state calls for. */
+static void round_submit(struct spool *spool)
+{
+	struct uring_target target = {.fn = on_round, .owner = spool};
+	struct spool_round *round = &spool->round;
+	struct spool_segment *segment = spool->current;
+	struct uring_op *op;
+
+	assert(round->state != SPOOL_ROUND_IDLE && !round->op);
+	if (round->state == SPOOL_ROUND_WRITING)
+		op = uring_writev(spool->ring, target, segment->fd,
+				  &round->iov[round->iov_first],
+				  round->iov_count - round->iov_first,
+				  segment->write_off);
+	else
+		op = uring_fdatasync(spool->ring, target, segment->fd);
+	if (!op) {
+		spool_retry_soon(spool);
+		return;
+	}
+	round->op = true;
+	spool->inflight++;
+}
+
+static bool has_unsynced(const struct spool *spool)
+{
+	return spool->sync && spool->current &&
+	       spool->current->sync_off < spool->current->write_off;
+}
+
+/* No segment is to be had for the head of the queue. */
+static void queue_fail(struct spool *spool)
+{
+	enum spool_status status = spool->prepare_status;
+	struct spool_queue keep = {0};
+	struct spool_item *item;
+
+	if (spool_item_is_mail(spool->queue.head)) {
+		/* Something smaller behind it may still fit. */
+		spool_writer_fail(spool->queue.head->writer, status);
+		return;
+	}
+	while ((item = spool_queue_pop(&spool->queue))) {
+		if (!spool_item_is_mail(item)) {
+			spool_queue_push(&keep, item);
+			continue;
+		}
+		spool_writer_fail(item->writer, status);
+		spool_item_drop_dead(spool, item);
+	}
+	spool->queue = keep;
+}
+
+/* Returns false if there is nothing to write, or nowhere, for now. */
+static bool round_find_room(struct spool *spool)
+{
+	for (;;) {
+		struct spool_item *head;
+
+		spool_queue_drop_dead(spool);
+		head = spool->queue.head;
+		if (!head)
+			return false;
+		if (spool->current &&
+		    item_fits(spool, head,
+			      spool->current->write_off
+				      ? spool->current->write_off
+				      : SPOOL_SEGMENT_HEADER))
+			return true;
+		if (has_unsynced(spool)) {
+			/* What is left behind must be safe. */
+			spool->round.items = (struct spool_queue){0};
+			spool->round.answers = false;
+			spool->round.start = spool->current->write_off;
+			spool->round.state = SPOOL_ROUND_SYNCING;
+			return true;
+		}
+		switch (spool_segment_advance(spool, head->size)) {
+		case SPOOL_NEXT_NOW:
+			break;
+		case SPOOL_NEXT_LATER:
+			return false;
+		case SPOOL_NEXT_NEVER:
+			queue_fail(spool);
+			if (spool->queue.head &&
+			    !spool_item_is_dead(spool->queue.head))
+				return false;
+			break;
+		}
+	}
+}
+
+static void round_start(struct spool *spool)
+{
+	if (!round_find_room(spool))
+		return;
+	if (spool->round.state == SPOOL_ROUND_IDLE) {
+		round_build(spool);
+		assert(spool->round.items.head);
+		spool->round.state = SPOOL_ROUND_WRITING;
+	}
+	round_submit(spool);
+}
+
+/* --- events --- */
+
+static void round_advance_iov(struct spool_round *round, size_t len)
+{
+	while (len) {
+		struct iovec *iov = &round->iov[round->iov_first];
+
+		assert(round->iov_first < round->iov_count);
+		if (len < iov->iov_len) {
+			iov->iov_base = (unsigned char *)iov->iov_base + len;
+			iov->iov_len -= len;
+			return;
+		}
+		len -= iov->iov_len;
+		round->iov_first++;
+	}
+}
+
+static bool round_needs_sync(const struct spool *spool)
+{
+	const struct spool_segment *segment = spool->current;
+
+	return spool->sync &&
+	       (spool->round.durable ||
+		segment->write_off - segment->sync_off >= SPOOL_SYNC_EVERY);
+}
+
+static void round_written(struct spool *spool, int res)
+{
+	struct spool_round *round = &spool->round;
+	struct spool_segment *segment = spool->current;
+
+	if (res == -EINTR || res == -EAGAIN)
+		return;
+	if (res <= 0) {
+		spool_round_fail(spool, res ? -res : EIO);
+		return;
+	}
+	segment->write_off += (uint64_t)res;
+	spool->stats.bytes_written += (uint64_t)res;
+	round_advance_iov(round, (size_t)res);
+	if (segment->write_off < round->end)
+		return; /* a short write: go on where it stopped */
+	assert(segment->write_off == round->end);
+	if (round_needs_sync(spool))
+		round->state = SPOOL_ROUND_SYNCING;
+	else
+		spool_round_done(spool);
+}
+
+static void round_synced(struct spool *spool, int res)
+{
+	if (res == -EINTR || res == -EAGAIN)
+		return;
+	if (res < 0) {
+		spool_round_fail(spool, -res);
+		return;
+	}
+	spool->current->sync_off = spool->current->write_off;
+	spool_round_done(spool);
+}
+
+static void on_round(void *owner, const struct uring_event *event)
+{
+	struct spool *spool = owner;
+
+	spool->round.op = false;
+	if (spool->round.state == SPOOL_ROUND_WRITING)
+		round_written(spool, event->res);
+	else
+		round_synced(spool, event->res);
+	spool_continue(spool);
+	spool->inflight--;
+}
+
+void spool_continue(struct spool *spool)
+{
+	if (spool->round.state == SPOOL_ROUND_IDLE)
+		round_start(spool);
+	else if (!spool->round.op)
+		round_submit(spool);
+	spool_folder_sync_start(spool);
+	spool_answer_all(spool);
+	spool_wake_waiters(spool);
+	spool_segment_ahead(spool);
+}
+
+unsigned spool_inflight(const struct spool *spool)
+{
+	/* Work that waits because an operation was refused is in flight. */
+	return spool->inflight + spool->retry.armed;
+}
+
+uint64_t spool_sync_pending(const struct spool *spool)
+{
+	return spool->unsettled;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading a message: its records in the mapped segments, nothing copied.
+ * A segment's map stays until the segment is deleted, and a message that is
+ * viewed keeps its segments.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "gateway/spool/spool_private.h"
+
+struct view_state {
+	struct spool_message *message;
+	const char **recipients;
+	struct iovec body[]; /* extent_count + 1, then the recipients */
+};
+
+/* The whole record at @offset8, or NULL if it isn't what it should be. */
+static const unsigned char *record_at(struct spool_segment *segment,
+				      uint32_t offset8, uint32_t length,
+				      uint64_t id, uint8_t type, bool verify)
+{
+	uint64_t offset = (uint64_t)offset8 << 3;
+	const unsigned char *map = spool_segment_map(segment);
+	struct spool_record_header header;
+
+	if (!map || offset + spool_record_size(length) > segment->size)
+		return NULL;
+	map += offset;
+	if (!verify)
+		return map;
+	if (!spool_record_header_get(
+		    map, spool_position(segment->number, offset), &header) ||
+	    header.type != type || header.length != length || header.id != id ||
+	    !spool_record_verify(map, segment->seed))
+		return NULL;
+	return map;
+}
+
+static int view_chunks(struct spool_message *message, bool verify,
+		       struct iovec *body)
+{
+	for (uint32_t i = 0; i < message->extent_count; i++) {
+		const struct spool_extent *extent = &message->extents[i];
+		const unsigned char *record = NULL;
+
+		if (extent->segment)
+			record = record_at(extent->segment, extent->offset8,
+					   extent->length, message->id,
+					   SPOOL_RECORD_CHUNK, verify);
+		if (!record)
+			return -EBADMSG;
+		body[i].iov_base =
+			(void *)(uintptr_t)(record + SPOOL_RECORD_HEADER);
+		body[i].iov_len = extent->length;
+	}
+	return 0;
+}
+
+static const char *next_string(const char *text)
+{
+	return text + strlen(text) + 1;
+}
+
+static void view_fill(struct spool_view *view, struct view_state *state,
+		      const struct spool_parsed *parsed)
+{
+	const char *text = parsed->text;
+	size_t pieces = state->message->extent_count;
+
+	view->envelope.client = text;
+	text = next_string(text);
+	view->envelope.reverse_path = text;
+	for (uint32_t i = 0; i < parsed->recipients; i++) {
+		text = next_string(text);
+		state->recipients[i] = text;
+	}
+	view->envelope.recipients = state->recipients;
+	view->envelope.recipient_count = parsed->recipients;
+	view->envelope.arrival = parsed->arrival;
+	view->envelope.flags = parsed->flags;
+	view->trace = parsed->trace;
+	view->trace_len = parsed->trace_len;
+	view->body_size = parsed->body_size;
+	if (parsed->inline_len)
+		state->body[pieces++] = (struct iovec){
+			.iov_base = (void *)(uintptr_t)parsed->body,
+			.iov_len = parsed->inline_len,
+		};
+	view->body = state->body;
+	view->body_count = pieces;
+	view->private_data = state;
+}
+
+static int view_make(struct spool_message *message, const unsigned char *record,
+		     bool verify, struct spool_view *out)
+{
+	size_t pieces = (size_t)message->extent_count + 1;
+	struct spool_parsed parsed;
+	struct view_state *state;
+	int error;
+
+	if (!spool_parse_message(record + SPOOL_RECORD_HEADER, message->length,
+				 record[11], &parsed) ||
+	    parsed.recipients != message->recipients ||
+	    parsed.chunks != message->extent_count)
+		return -EBADMSG;
+	state = malloc(sizeof(*state) + pieces * sizeof(struct iovec) +
+		       message->recipients * sizeof(char *));
+	if (!state)
+		return -ENOMEM;
+	state->message = message;
+	state->recipients = (const char **)&state->body[pieces];
+	error = view_chunks(message, verify, state->body);
+	if (error) {
+		free(state);
+		return error;
+	}
+	view_fill(out, state, &parsed);
+	return 0;
+}
+
+int spool_view(struct spool *spool, struct spool_message *message,
+	       struct spool_view *out)
+{
+	bool verify = !(message->flags & SPOOL_MESSAGE_VERIFIED);
+	const unsigned char *record;
+	int error;
+
+	assert(message->views < UINT16_MAX);
+	if (!spool_segment_map(message->segment))
+		return -ENOMEM;
+	record = record_at(message->segment, message->offset8, message->length,
+			   message->id, SPOOL_RECORD_MESSAGE, verify);
+	if (!record)
+		return -EBADMSG;
+	error = view_make(message, record, verify, out);
+	if (error)
+		return error;
+	message->flags |= SPOOL_MESSAGE_VERIFIED;
+	message->views++;
+	return 0;
+}
+
+void spool_release_view(struct spool *spool, struct spool_view *view)
+{
+	struct view_state *state = view->private_data;
+	struct spool_message *message;
+
+	if (!state)
+		return;
+	message = state->message;
+	free(state);
+	*view = (struct spool_view){0};
+	assert(message->views);
+	message->views--;
+	if (!message->views && message->flags & SPOOL_MESSAGE_FINISHED)
+		spool_message_finish(spool, message);
+}
