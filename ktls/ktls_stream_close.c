@@ -132,13 +132,29 @@ enum kstream_state kstream_lingering_advance(struct ktls_stream_private *p)
 enum kstream_state kstream_lingering_recv(struct ktls_stream_private *p,
 					  const struct uring_event *ev)
 {
+	if (p->end == KSTREAM_END_DEAF && ev->res > 0) {
+		p->end = KSTREAM_END_FIN; /* POLLRDHUP, POLLHUP, POLLERR */
+		return p->state;
+	}
 	if (ev->res >= 0)
 		return kstream_discard_recv(p, ev);
 	kstream_event_drop(ev);
-	if (ev->res == -ECANCELED || ev->res == -ENOBUFS || ev->res == -EINTR ||
-	    ev->res == -EAGAIN)
+	switch (-ev->res) {
+	case ECANCELED:
+	case ENOBUFS:
+	case EINTR:
+	case EAGAIN:
 		return kstream_recv_error(p, -ev->res);
-	return KSTREAM_TEARDOWN;
+	case EBADMSG:
+	case EMSGSIZE:
+	case EINVAL:
+	case EIO:
+	case EKEYEXPIRED:
+		p->end = KSTREAM_END_DEAF;
+		return p->state;
+	default:
+		return KSTREAM_TEARDOWN;
+	}
 }
 
 enum kstream_state kstream_shutdown_done(struct ktls_stream_private *p,

@@ -120,6 +120,8 @@ enum kstream_end {
 	KSTREAM_END_OPEN,
 	KSTREAM_END_NOTIFY, /* close_notify */
 	KSTREAM_END_FIN,
+	KSTREAM_END_DEAF, /* lingering: nothing can be decrypted any more,
+			   * only the FIN can be waited for */
 };
 
 /* Reads exactly one record. Exists while the path is KSTREAM_RECORD. */

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/tls.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,8 @@ static struct uring_op *recv_arm_path(struct ktls_stream_private *p)
 	struct uring_target target = kstream_target(p, KSTREAM_IN_RECV);
 	bool multishot = p->state == KSTREAM_SECURE;
 
+	if (p->end == KSTREAM_END_DEAF)
+		return uring_poll(p->env->ring, target, p->fd, POLLRDHUP);
 	if (p->path[KTLS_RX] == KSTREAM_KERNEL)
 		return uring_recvmsg_group(
 			p->env->ring, target, p->fd, p->env->bufs,

@@ -31,8 +31,10 @@ struct fake_ktls_rx {
 	struct uring_fake_ktls *tls;
 	bool loaded; /* a record is in text[] */
 	uint8_t type;
-	int error; /* for good */
-	size_t at, len;
+	int error;	/* for good */
+	size_t have;	/* of record[] */
+	size_t at, len; /* of text[] */
+	unsigned char record[RECORD_MAX];
 	unsigned char text[RECORD_MAX];
 };
 
@@ -81,7 +83,7 @@ void fake_ktls_free(struct fake_sock *sock)
 
 bool fake_ktls_unread(const struct fake_sock *sock)
 {
-	return sock->rx && sock->rx->loaded;
+	return sock->rx && (sock->rx->loaded || sock->rx->error);
 }
 
 /* --- sending --- */
@@ -171,24 +173,37 @@ int fake_ktls_send(struct uring_fake *fake, struct fake_req *req,
 
 /* --- receiving --- */
 
+/* What is there of @need bytes goes into record[], so that a record may be
+ * larger than the socket's buffer. */
+static bool stage(struct uring_fake *fake, struct fake_sock *sock, size_t need)
+{
+	struct fake_ktls_rx *rx = sock->rx;
+	size_t n = fake_readable(sock);
+
+	if (n > need - rx->have)
+		n = need - rx->have;
+	if (n > 0)
+		fake_take(fake, sock, rx->record + rx->have, n);
+	rx->have += n;
+	return rx->have == need;
+}
+
 /* The next record into text[]: 0, FAKE_BLOCK, -errno; *eof. */
 static int load(struct uring_fake *fake, struct fake_sock *sock, bool *eof)
 {
 	struct fake_ktls_rx *rx = sock->rx;
-	unsigned char record[RECORD_MAX];
-	const unsigned char *wire = sock->peer->out.data + sock->peer->out.read;
-	size_t there = fake_readable(sock), len;
+	size_t len;
 	ssize_t text;
 
-	if (there < HEADER)
+	if (rx->have < HEADER && !stage(fake, sock, HEADER))
 		return fake_recv_rest(sock, eof);
-	len = HEADER + ((size_t)wire[3] << 8 | wire[4]);
+	len = HEADER + ((size_t)rx->record[3] << 8 | rx->record[4]);
 	if (len > RECORD_MAX)
 		return rx->error = -EMSGSIZE;
-	if (there < len)
+	if (!stage(fake, sock, len))
 		return fake_recv_rest(sock, eof);
-	fake_take(fake, sock, record, len);
-	text = rx->tls->open(rx->tls, record, len, rx->text, &rx->type);
+	rx->have = 0;
+	text = rx->tls->open(rx->tls, rx->record, len, rx->text, &rx->type);
 	if (text < 0)
 		return rx->error = (int)text;
 	rx->at = 0;

@@ -58,8 +58,7 @@ static void flush_sends_all_then_fin(void **state)
 		assert_int_equal(
 			ktls_stream_send(&w.side.stream, up + 60000, 40000), 0);
 		ktls_stream_close(&w.side.stream, KTLS_CLOSE_FLUSH);
-		while (!w.peer.fin)
-			world_turn(&w);
+		world_while(&w, !w.peer.fin);
 		assert_false(w.side.closed); /* it waits for our end */
 		peer_close(&w.peer);
 		world_until(&w, side_closed);
@@ -188,8 +187,7 @@ static void eof_comes_behind_the_bytes(void **state)
 		open_plain(&w, &config);
 		down = world_bytes(&w, 40000);
 		peer_send(&w.peer, down, 40000);
-		while (w.peer.out_at < 40000 || w.peer.wire_len > 0)
-			world_turn(&w);
+		world_while(&w, w.peer.out_at < 40000 || w.peer.wire_len > 0);
 		peer_fin(&w.peer);
 		world_until(&w, side_eof);
 		assert_int_equal(w.side.in_len, 40000);
@@ -370,8 +368,7 @@ static void many_small_writes_share_a_piece(void **state)
 		assert_int_equal(ktls_stream_write(&w.side.stream,
 						   "250 2.1.5 ok\r\n", 14),
 				 0);
-	while (w.peer.in_len < 1400)
-		world_turn(&w);
+	world_while(&w, w.peer.in_len < 1400);
 	for (int i = 0; i < 100; i++)
 		assert_memory_equal(w.peer.in + i * 14, "250 2.1.5 ok\r\n", 14);
 	world_close(&w);

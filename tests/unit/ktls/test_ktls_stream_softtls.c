@@ -31,11 +31,13 @@ static ssize_t soft_open(struct uring_fake_ktls *tls,
 			 unsigned char *out, uint8_t *type)
 {
 	struct soft_tls *soft = (struct soft_tls *)tls;
+	bool nonce = soft->keys.version == KTLS_TLS_1_2 &&
+		     soft->keys.cipher != KTLS_CHACHA20_POLY1305;
 	size_t text;
 
 	if (len > 5 + 16384 + 256)
 		return -EMSGSIZE;
-	if (len < 5 + 8 + 16 + 1)
+	if (len < 5 + (nonce ? 8u : 0u) + 16)
 		return -EBADMSG;
 	if (record[1] != 3 || record[2] != 3)
 		return -EINVAL;

@@ -371,38 +371,25 @@ void world_pass(struct world *w, uint64_t ns)
 	world_turn(w);
 }
 
-static bool world_patient(struct world *w, unsigned turns, time_t since)
+void world_patience(struct world *w, unsigned turns)
 {
-	return w->fake ? turns < TURNS_MAX : time(NULL) - since < REAL_SECONDS;
+	if (turns == 0)
+		w->since = time(NULL);
+	if (w->fake ? turns < TURNS_MAX : time(NULL) - w->since < REAL_SECONDS)
+		return;
+	fail_msg("stuck; seed %lu, last event %s, %s",
+		 (unsigned long)w->config.seed, ktls_event_name(w->side.last),
+		 w->side.failure_text);
 }
 
 void world_until(struct world *w, bool (*done)(struct world *))
 {
-	time_t since = time(NULL);
-
-	for (unsigned i = 0; !done(w); i++) {
-		if (!world_patient(w, i, since))
-			fail_msg("stuck; seed %lu, last event %s, %s",
-				 (unsigned long)w->config.seed,
-				 ktls_event_name(w->side.last),
-				 w->side.failure_text);
-		world_turn(w);
-	}
+	world_while(w, !done(w));
 }
 
 void world_until_event(struct world *w, enum ktls_event event)
 {
-	time_t since = time(NULL);
-
-	for (unsigned i = 0; w->side.count[event] == 0; i++) {
-		if (!world_patient(w, i, since))
-			fail_msg("no %s; seed %lu, last event %s, %s",
-				 ktls_event_name(event),
-				 (unsigned long)w->config.seed,
-				 ktls_event_name(w->side.last),
-				 w->side.failure_text);
-		world_turn(w);
-	}
+	world_while(w, w->side.count[event] == 0);
 }
 
 bool world_exchanged(struct world *w)

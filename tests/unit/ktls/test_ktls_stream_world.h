@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "ktls/ktls_stream.h"
 #include "tests/support/test_cert.h"
@@ -103,6 +104,7 @@ struct world {
 	struct peer peer;
 	int fd; /* of the stream, for the wire image */
 	uint64_t random;
+	time_t since; /* the wait that is going on */
 };
 
 /* Level, accidents and buffer sizes by seed. */
@@ -130,6 +132,15 @@ void world_turn(struct world *w);
  * not happen. */
 void world_until(struct world *w, bool (*done)(struct world *));
 void world_until_event(struct world *w, enum ktls_event event);
+/* Turns while @condition holds; fails the test if that does not end. */
+#define world_while(w, condition)                              \
+	do {                                                   \
+		for (unsigned turn_ = 0; condition; turn_++) { \
+			world_patience(w, turn_);              \
+			world_turn(w);                         \
+		}                                              \
+	} while (0)
+void world_patience(struct world *w, unsigned turns);
 void world_turns(struct world *w, unsigned turns);
 /* Time passes (on the fake's clock). */
 void world_pass(struct world *w, uint64_t ns);
