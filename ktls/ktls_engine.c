@@ -32,7 +32,7 @@ static bool is_address(const char *name)
 static int set_name(struct ktls_engine *engine)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(engine->ssl);
-	const char *name = engine->server_name;
+	char *name = engine->server_name; /* OpenSSL's macro casts const away */
 
 	if (is_address(name)) /* RFC 6066: no literal addresses in SNI */
 		return X509_VERIFY_PARAM_set1_ip_asc(param, name) ? 0 : -EINVAL;

@@ -214,6 +214,7 @@ static void test_small_records_are_seen(void **state)
 
 static void test_name_with_odd_letters_is_harmless_in_info(void **state)
 {
+	char name[] = "a\r\nb c.test";
 	struct pair_config config = {.tickets = 0};
 	struct ktls_engine *engine;
 	struct engine_pair pair;
@@ -222,7 +223,7 @@ static void test_name_with_odd_letters_is_harmless_in_info(void **state)
 
 	pair_open(&pair, *state, &config);
 	plain_open(&peer, KTLS_CLIENT, KTLS_VERSION_NONE, NULL, NULL);
-	SSL_set_tlsext_host_name(peer.ssl, "a\r\nb c.test");
+	SSL_set_tlsext_host_name(peer.ssl, name);
 	assert_int_equal(ktls_engine_create(pair.server_ctx, NULL, &engine), 0);
 	assert_int_equal(plain_handshake(&peer, engine), KTLS_STEP_DONE);
 	ktls_engine_info(engine, &info);
@@ -297,18 +298,20 @@ static void test_unknown_or_missing_name_gets_the_default(void **state)
 static void test_named_certificate_wins_over_a_better_liked_key_type(
 	void **state)
 {
+	char sigalgs[] = "ECDSA+SHA256:RSA-PSS+SHA256";
+	char name[] = "rsa.example.test";
 	struct engine_pair pair;
 	struct ktls_engine *engine;
 	struct plain_peer peer;
 
 	open_sni(&pair, *state);
 	plain_open(&peer, KTLS_CLIENT, KTLS_TLS_1_3, NULL, NULL);
-	SSL_set1_sigalgs_list(peer.ssl, "ECDSA+SHA256:RSA-PSS+SHA256");
-	SSL_set_tlsext_host_name(peer.ssl, "rsa.example.test");
+	SSL_set1_sigalgs_list(peer.ssl, sigalgs);
+	SSL_set_tlsext_host_name(peer.ssl, name);
 	assert_int_equal(ktls_engine_create(pair.server_ctx, NULL, &engine), 0);
 	assert_int_equal(plain_handshake(&peer, engine), KTLS_STEP_DONE);
 	assert_int_equal(X509_check_host(SSL_get0_peer_certificate(peer.ssl),
-					 "rsa.example.test", 0, 0, NULL),
+					 name, 0, 0, NULL),
 			 1);
 	ktls_engine_free(&engine);
 	plain_close(&peer);
