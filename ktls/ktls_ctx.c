@@ -31,6 +31,7 @@
 
 #define CIPHER_NAME_MAX 64
 #define CERTS_MAX	1024
+#define TICKETS_MAX	16
 
 static int openssl_error(struct ktls_error *error, const char *what)
 {
@@ -250,6 +251,11 @@ static int set_up_server(struct ktls_ctx *ctx,
 			error, -EINVAL,
 			"a TLS server needs a certificate and its "
 			"key; name both files");
+	if (config->tickets > TICKETS_MAX)
+		return ktls_error_set(error, -EINVAL,
+				      "%u tickets per handshake are too many; "
+				      "at most %d",
+				      config->tickets, TICKETS_MAX);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof(id) - 1);
 	SSL_CTX_set_num_tickets(ctx->ssl, config->tickets);

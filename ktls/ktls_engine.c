@@ -19,12 +19,34 @@
 #define OUT_ENOUGH  (256 * 1024)
 #define WRITE_CHUNK (4 * KTLS_RECORD_MAX)
 
+#define NAME_MAX_LEN 253 /* of a host name, RFC 1035 */
+
+/* OpenSSL takes an empty name for "check none" and one that begins with a dot
+ * for any name below it: neither may come out of somebody's DNS. */
+static bool is_name(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789-_.:");
+
+	return len > 0 && len <= NAME_MAX_LEN && name[len] == '\0' &&
+	       name[0] != '.';
+}
+
 static bool is_address(const char *name)
 {
 	unsigned char addr[sizeof(struct in6_addr)];
 
 	return inet_pton(AF_INET, name, addr) == 1 ||
 	       inet_pton(AF_INET6, name, addr) == 1;
+}
+
+/* DNS ends names with a dot, certificates and SNI don't. Owned, or NULL. */
+static char *copy_host(const char *name)
+{
+	size_t len = strlen(name);
+
+	return strndup(name, len > 1 && name[len - 1] == '.' ? len - 1 : len);
 }
 
 /* The name is checked in any case, so that info can say whether it was good;
@@ -34,6 +56,8 @@ static int set_name(struct ktls_engine *engine)
 	X509_VERIFY_PARAM *param = SSL_get0_param(engine->ssl);
 	char *name = engine->server_name; /* OpenSSL's macro casts const away */
 
+	if (!is_name(name))
+		return -EINVAL;
 	if (is_address(name)) /* RFC 6066: no literal addresses in SNI */
 		return X509_VERIFY_PARAM_set1_ip_asc(param, name) ? 0 : -EINVAL;
 	X509_VERIFY_PARAM_set_hostflags(param,
@@ -69,7 +93,7 @@ static int set_up_client(struct ktls_engine *engine,
 		return -EINVAL;
 	engine->verify = config->verify;
 	if (config->server_name) {
-		engine->server_name = strdup(config->server_name);
+		engine->server_name = copy_host(config->server_name);
 		if (!engine->server_name)
 			return -ENOMEM;
 		err = set_name(engine);

@@ -29,7 +29,9 @@ enum ktls_verify {
 };
 
 struct ktls_engine_config {
-	const char *server_name; /* client: SNI and the name to verify; or NULL */
+	/* Client: SNI and the name (or address) to verify, a final dot is
+	 * dropped; or NULL. Empty or no host name: -EINVAL. */
+	const char *server_name;
 	const char *session_key; /* client: cache key ("host:port"); NULL: no resumption */
 	enum ktls_verify verify;
 };

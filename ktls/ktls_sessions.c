@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define LIFE_MAX (7 * 86400L) /* RFC 8446 4.6.1 */
+
 struct entry {
 	struct entry *chain;	     /* next in the bucket, older ones later */
 	struct entry *newer, *older; /* over all entries */
@@ -152,7 +154,7 @@ void ktls_sessions_free(struct ktls_sessions **sessions)
 	*sessions = NULL;
 }
 
-/* Seven days at most (RFC 8446 4.6.1); a server may ask for less. */
+/* OpenSSL's own limit, or less when the server says so. */
 static time_t expiry(const SSL_SESSION *session)
 {
 	time_t now = time(NULL);
@@ -161,6 +163,8 @@ static time_t expiry(const SSL_SESSION *session)
 
 	if (hint && hint < (unsigned long)life)
 		life = (long)hint;
+	if (life > LIFE_MAX)
+		life = LIFE_MAX;
 	return now + life;
 }
 

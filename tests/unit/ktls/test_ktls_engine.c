@@ -465,6 +465,41 @@ static void test_verifying_nobody_in_particular_is_refused(void **state)
 	ktls_ctx_unref(&ctx);
 }
 
+/* To OpenSSL "" means no check at all and ".test" anything below it. */
+static void test_names_that_would_loosen_the_check_are_refused(void **state)
+{
+	static const char *const names[] = {
+		"", ".", ".example.test", "..", "a b", "mx\n.test", "*.test"};
+	const struct ktls_ctx_config client = {.role = KTLS_CLIENT};
+	struct ktls_engine *engine;
+	struct ktls_ctx *ctx;
+
+	assert_int_equal(ktls_ctx_create(&client, &ctx, NULL), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct ktls_engine_config config = {
+			.server_name = names[i], .verify = KTLS_VERIFY_NAME};
+
+		assert_int_equal(ktls_engine_create(ctx, &config, &engine),
+				 -EINVAL);
+	}
+	ktls_ctx_unref(&ctx);
+}
+
+static void test_final_dot_of_dns_is_dropped(void **state)
+{
+	const struct ktls_engine_config config = {.server_name = NAME ".",
+						  .verify = KTLS_VERIFY_NAME};
+	struct pair_config settings = {.tickets = 0};
+	struct engine_pair pair;
+	struct ktls_info info;
+
+	pair_open(&pair, *state, &settings);
+	pair_connect(&pair, &config);
+	ktls_engine_info(pair.server, &info);
+	assert_string_equal(info.server_name, NAME);
+	pair_close(&pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +527,9 @@ int main(void)
 		cmocka_unit_test(test_without_a_name_nothing_is_verified),
 		cmocka_unit_test(
 			test_verifying_nobody_in_particular_is_refused),
+		cmocka_unit_test(
+			test_names_that_would_loosen_the_check_are_refused),
+		cmocka_unit_test(test_final_dot_of_dns_is_dropped),
 	};
 
 	return cmocka_run_group_tests_name("ktls_engine", tests, set_up,
