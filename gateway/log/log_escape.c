@@ -79,7 +79,7 @@ void log_line_add_json(struct log_line *line, const char *value, size_t len)
 {
 	log_line_put(line, "\"", 1);
 	add_escaped(line, value, len, escape_json);
-	log_line_put(line, "\"", 1);
+	log_line_close_quote(line);
 }
 
 /* Words stand as they are, so that the common case is easy to read and to
@@ -104,5 +104,5 @@ void log_line_add_text(struct log_line *line, const char *value, size_t len)
 		log_line_put(line, "\"", 1);
 	add_escaped(line, value, len, escape_text);
 	if (quotes)
-		log_line_put(line, "\"", 1);
+		log_line_close_quote(line);
 }

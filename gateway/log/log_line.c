@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Kept free for the end of the line: ,"cut":true}\n and a closing quote. */
+/* Kept free for the end of the line: a closing quote and ,"cut":true}\n */
 #define TAIL 16
 
 static const char *const level_names[] = {
@@ -19,11 +19,17 @@ static const char *const level_names[] = {
 
 bool log_line_put(struct log_line *line, const char *text, size_t len)
 {
-	if (len > sizeof(line->text) - TAIL - line->len)
+	if (line->len + len > sizeof(line->text) - TAIL)
 		return false;
 	memcpy(line->text + line->len, text, len);
 	line->len += len;
 	return true;
+}
+
+void log_line_close_quote(struct log_line *line)
+{
+	assert(line->len <= sizeof(line->text) - TAIL);
+	line->text[line->len++] = '"';
 }
 
 static bool put_string(struct log_line *line, const char *text)

@@ -38,5 +38,8 @@ void log_line_add_json(struct log_line *line, const char *value, size_t len);
 void log_line_add_text(struct log_line *line, const char *value, size_t len);
 /* Raw octets; false, and nothing added, when there's no room. */
 bool log_line_put(struct log_line *line, const char *text, size_t len);
+/* Ends a quoted value: there is always room for that, once behind each
+ * log_line_put(). */
+void log_line_close_quote(struct log_line *line);
 
 #endif
