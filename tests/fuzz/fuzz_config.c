@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any octets as a configuration: refused with a reason, or sound. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config/config.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_config(const struct config *config)
+{
+	assert(config->hostname && config->spool.path);
+	assert(config->listener_count >= 1 && config->route_count >= 1);
+	assert(config->workers >= 1 && config->workers <= 64);
+	assert(config->retry.count >= 1);
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct config_listener *l = &config->listeners[i];
+
+		assert(l->address.len > 0 && l->address.text[0]);
+		assert((l->tls == CONFIG_LISTEN_NONE) ==
+		       (l->certificate_count == 0));
+	}
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct config_route *r = &config->routes[i];
+
+		assert(r->match && r->next_hop.host && r->next_hop.text);
+		assert(r->next_hop.port && r->connections);
+	}
+	config_route_for(config, "example.test");
+}
+
+/* Every mistake is one line of printable text. */
+static void check_errors(const char *errors, size_t size)
+{
+	assert(size > 0 && errors[size - 1] == '\n');
+	for (size_t i = 0; i < size; i++)
+		assert((uint8_t)errors[i] >= 0x20 || errors[i] == '\n');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config *config;
+	char *errors = NULL;
+	size_t errors_size;
+	FILE *stream = open_memstream(&errors, &errors_size);
+	int result;
+
+	if (!stream)
+		return 0;
+	result = config_parse((const char *)data, size, "/nowhere/fuzz.yaml",
+			      stream, &config);
+	fclose(stream);
+	assert(result == 0 || result == -EINVAL);
+	if (result == 0)
+		check_config(config);
+	else
+		check_errors(errors, errors_size);
+	config_unref(&config);
+	free(errors);
+	return 0;
+}
