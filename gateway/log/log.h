@@ -51,14 +51,16 @@ struct log_field {
  */
 void log_event_(enum config_log_level level, const char *event,
 		const struct log_field *fields);
-#define log_event(level, event, ...)                                           \
-	log_event_((level), (event),                                           \
-		   (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){      \
-			   LOG_END, NULL, NULL, 0}})
-#define log_debug(event, ...)	log_event(CONFIG_LOG_DEBUG, event, __VA_ARGS__)
-#define log_info(event, ...)	log_event(CONFIG_LOG_INFO, event, __VA_ARGS__)
-#define log_warning(event, ...) log_event(CONFIG_LOG_WARNING, event, __VA_ARGS__)
-#define log_error(event, ...)	log_event(CONFIG_LOG_ERROR, event, __VA_ARGS__)
+#define log_event(level, ...) log_event_fields(level, __VA_ARGS__, LOG_LAST)
+#define log_event_fields(level, event, ...)                                    \
+	log_event_((level), (event), (const struct log_field[]){__VA_ARGS__})
+#define LOG_LAST ((struct log_field){LOG_END, NULL, NULL, 0})
+
+/* log_info("area.what", L_STR("from", from), ...), with or without fields. */
+#define log_debug(...)	 log_event(CONFIG_LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)	 log_event(CONFIG_LOG_INFO, __VA_ARGS__)
+#define log_warning(...) log_event(CONFIG_LOG_WARNING, __VA_ARGS__)
+#define log_error(...)	 log_event(CONFIG_LOG_ERROR, __VA_ARGS__)
 
 /* Queue ids as text: 13 characters of Crockford base32 and a NUL. */
 #define LOG_ID_SIZE 14

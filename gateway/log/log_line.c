@@ -114,7 +114,7 @@ static void put_number(struct log_line *line, const struct log_field *field)
 	case LOG_STR:
 	case LOG_STRN:
 	case LOG_ID:
-		assert(!"not a number");
+		assert(false); /* put_value() has the others */
 		return;
 	}
 	if (!put_string(line, buf))

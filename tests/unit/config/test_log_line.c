@@ -12,9 +12,8 @@
 #include "gateway/log/log_line.h"
 #include "gateway/log/log_utf8.h"
 
-#define FIELDS(...)                  \
-	((const struct log_field[]){ \
-		__VA_ARGS__ __VA_OPT__(, ){LOG_END, NULL, NULL, 0}})
+#define FIELDS(...) ((const struct log_field[]){__VA_ARGS__, LOG_LAST})
+#define NO_FIELDS   ((const struct log_field[]){LOG_LAST})
 
 /* 2024-02-29T12:34:56.007008Z */
 static const struct timespec leap_day = {.tv_sec = 1709210096,
@@ -86,7 +85,7 @@ static void test_terminal(void **state)
 
 static void test_no_fields(void **state)
 {
-	expect_line(LOG_SHAPE_TERMINAL, FIELDS(),
+	expect_line(LOG_SHAPE_TERMINAL, NO_FIELDS,
 		    "12:34:56.007 info    area.what\n");
 }
 
@@ -138,7 +137,7 @@ static void test_time_agrees_with_gmtime(void **state)
 	for (int64_t t = 0; t < INT64_C(12622780800); t += 8640007) {
 		struct timespec now = {.tv_sec = t, .tv_nsec = 123456789};
 		struct log_line *line =
-			format_at(LOG_SHAPE_TEXT, &now, FIELDS());
+			format_at(LOG_SHAPE_TEXT, &now, NO_FIELDS);
 		char expected[64];
 		struct tm tm;
 
