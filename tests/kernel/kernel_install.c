@@ -475,7 +475,7 @@ static void test_probe_tells_the_truth_about_rekeying(void **state)
 	struct ours o;
 	int err;
 
-	open_ours(&o, &suites[3], KTLS_SERVER, "");
+	open_ours(&o, &suites[3], KTLS_SERVER, "e");
 	attach(&o);
 	install(&o, KTLS_TX);
 	assert_int_equal(ktls_engine_keys(o.engine, KTLS_TX, &keys), 0);
@@ -489,7 +489,7 @@ static void test_ulp_attaches_once(void **state)
 {
 	struct ours o;
 
-	open_ours(&o, &suites[3], KTLS_SERVER, "");
+	open_ours(&o, &suites[3], KTLS_SERVER, "e");
 	attach(&o);
 	assert_int_equal(ktls_attach(ktls_kernel_system(), o.fd), -EEXIST);
 	close_ours(&o);
@@ -500,7 +500,7 @@ static void test_keys_before_the_ulp_are_refused(void **state)
 	struct ktls_keys keys;
 	struct ours o;
 
-	open_ours(&o, &suites[3], KTLS_SERVER, "");
+	open_ours(&o, &suites[3], KTLS_SERVER, "e");
 	assert_int_equal(ktls_engine_keys(o.engine, KTLS_TX, &keys), 0);
 	assert_int_equal(
 		ktls_install(ktls_kernel_system(), o.fd, KTLS_TX, &keys),

@@ -92,6 +92,14 @@ static void read_line(struct tcp_peer *peer, SSL *ssl)
 			 "another line than expected");
 }
 
+static void read_to_end(SSL *ssl)
+{
+	char buf[256];
+
+	while (SSL_read(ssl, buf, sizeof(buf)) > 0)
+		;
+}
+
 static void follow(struct tcp_peer *peer, SSL *ssl)
 {
 	for (const char *p = peer->script; *p && !*peer->complaint; p++) {
@@ -112,6 +120,9 @@ static void follow(struct tcp_peer *peer, SSL *ssl)
 			break;
 		case 'c':
 			SSL_shutdown(ssl);
+			break;
+		case 'e':
+			read_to_end(ssl);
 			break;
 		default:
 			snprintf(peer->complaint, sizeof(peer->complaint),

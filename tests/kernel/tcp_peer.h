@@ -34,6 +34,9 @@ struct tcp_peer {
  *   r  reads TCP_PEER_BULK bytes of the pattern
  *   w  writes TCP_PEER_BULK bytes of the pattern
  *   c  sends close_notify
+ *   e  reads to the end, whatever it is
+ * and closes. A script that ends at once may have closed before the test goes
+ * on: TCP_ULP then says ENOTCONN.
  * Sockets have a time limit, so that nothing hangs. our_fd is the caller's.
  */
 void tcp_peer_start(struct tcp_peer *peer, struct test_certs *certs,
