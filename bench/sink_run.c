@@ -29,11 +29,12 @@ struct client {
 	struct client *next;
 	struct client *prev;
 	struct run *run;
+	pthread_t thread;
 	/* The session closes it. drain() may still shut the number down: by
 	 * then no socket is made any more that could have got it. */
 	int fd;
 	uint64_t number;
-	struct bench_conn conn;
+	struct bench_conn *conn; /* owned until the session ends */
 };
 
 struct run {
@@ -41,10 +42,11 @@ struct run {
 	const struct sink_config *config;
 	int listener;
 	int signals;
-	pthread_mutex_t lock; /* clients, count */
+	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t empty;
-	struct client *clients;
-	unsigned count;
+	struct client *clients; /* being served */
+	unsigned count;		/* of those */
+	struct client *done; /* their threads are about to end: to be joined */
 };
 
 static int fail(char *error, size_t cap, const char *what, int err)
@@ -158,9 +160,9 @@ static void link_client(struct run *run, struct client *c)
 	pthread_mutex_unlock(&run->lock);
 }
 
+/* With the lock held. */
 static void unlink_client(struct run *run, struct client *c)
 {
-	pthread_mutex_lock(&run->lock);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -169,7 +171,6 @@ static void unlink_client(struct run *run, struct client *c)
 		c->next->prev = c->prev;
 	run->count--;
 	pthread_cond_signal(&run->empty);
-	pthread_mutex_unlock(&run->lock);
 }
 
 static void *serve(void *arg)
@@ -177,22 +178,47 @@ static void *serve(void *arg)
 	struct client *c = arg;
 	struct run *run = c->run;
 
-	sink_session_serve(&run->shared, &c->conn, c->fd, c->number);
+	sink_session_serve(&run->shared, c->conn, c->fd, c->number);
+	free(c->conn);
+	c->conn = NULL;
+	pthread_mutex_lock(&run->lock);
 	unlink_client(run, c);
-	free(c);
+	c->next = run->done;
+	run->done = c;
+	pthread_mutex_unlock(&run->lock);
 	return NULL;
+}
+
+/* Joined, not detached: OpenSSL's clean-up at exit must not meet a thread that
+ * is still taking down its own part. Returns how many are being served. */
+static unsigned reap_clients(struct run *run)
+{
+	struct client *done;
+	unsigned count;
+
+	pthread_mutex_lock(&run->lock);
+	done = run->done;
+	run->done = NULL;
+	count = run->count;
+	pthread_mutex_unlock(&run->lock);
+	while (done) {
+		struct client *c = done;
+
+		done = c->next;
+		pthread_join(c->thread, NULL);
+		free(c);
+	}
+	return count;
 }
 
 static bool start_thread(struct client *c)
 {
 	pthread_attr_t attr;
-	pthread_t thread;
 	int err;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&thread, &attr, serve, c);
+	err = pthread_create(&c->thread, &attr, serve, c);
 	pthread_attr_destroy(&attr);
 	return !err;
 }
@@ -206,9 +232,26 @@ static void refuse_client(int fd)
 	close(fd);
 }
 
+static struct client *new_client(struct run *run, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->run = run;
+	c->fd = fd;
+	c->conn = malloc(sizeof(*c->conn));
+	if (!c->conn) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
 static void accept_client(struct run *run)
 {
 	int fd = accept4(run->listener, NULL, NULL, SOCK_CLOEXEC);
+	unsigned count = reap_clients(run);
 	struct client *c;
 
 	if (fd < 0) {
@@ -216,22 +259,21 @@ static void accept_client(struct run *run)
 			usleep(10000); /* it would be accepted again at once */
 		return;
 	}
-	c = run->count < run->config->max_connections ? malloc(sizeof(*c))
-						      : NULL;
+	c = count < run->config->max_connections ? new_client(run, fd) : NULL;
 	if (!c) {
 		refuse_client(fd);
 		return;
 	}
-	c->prev = c->next = NULL;
-	c->run = run;
-	c->fd = fd;
 	pthread_mutex_lock(&run->shared.lock);
 	c->number = run->shared.totals.connections++;
 	pthread_mutex_unlock(&run->shared.lock);
 	link_client(run, c);
 	if (!start_thread(c)) {
+		pthread_mutex_lock(&run->lock);
 		unlink_client(run, c);
+		pthread_mutex_unlock(&run->lock);
 		refuse_client(fd);
+		free(c->conn);
 		free(c);
 	}
 }
@@ -291,6 +333,7 @@ static void drain(struct run *run)
 	while (run->count)
 		pthread_cond_wait(&run->empty, &run->lock);
 	pthread_mutex_unlock(&run->lock);
+	reap_clients(run);
 }
 
 static int set_up(struct run *run, char *error, size_t cap)
