@@ -173,20 +173,21 @@ static void segment_read_header(struct spool_recovery *r,
 		previous->sync_off = end;
 }
 
+/* The @last one goes on behind the file's end: it may have been cut. */
 static int segment_add_gap(struct spool_recovery *r,
 			   const struct spool_segment *segment,
-			   const struct spool_gap *gap)
+			   const struct spool_gap *gap, bool last)
 {
 	struct spool_range *range;
 
-	if (gap->from == gap->to)
+	if (gap->from == gap->to && !last)
 		return 0;
 	range = spool_list_add(&r->gaps, sizeof(*range));
 	if (!range)
 		return -ENOMEM;
 	range->segment = segment->number;
 	range->from = gap->from;
-	range->to = gap->to;
+	range->to = last ? UINT64_MAX : gap->to;
 	range->content = gap->content;
 	range->headers = gap->headers;
 	return 0;
@@ -202,7 +203,7 @@ static int segment_scan(struct spool_recovery *r, struct spool_segment *segment,
 		more = spool_scan_next(scan, &scanned);
 		if (more < 0)
 			return more;
-		error = segment_add_gap(r, segment, &scanned.gap);
+		error = segment_add_gap(r, segment, &scanned.gap, !more);
 		if (error || !more)
 			return error;
 		segment->write_off = scan->at;

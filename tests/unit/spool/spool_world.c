@@ -17,19 +17,34 @@
 
 static unsigned answers_given;
 
-void world_init(struct world *w)
+static void world_init_in(struct world *w, const char *folder)
 {
 	static unsigned worlds;
-	const char *tmp = getenv("TMPDIR");
 
 	memset(w, 0, sizeof(*w));
-	snprintf(w->path, sizeof(w->path), "%.30s/spool-test.%d.%u",
-		 tmp ? tmp : "/tmp", (int)getpid(), worlds++);
+	snprintf(w->path, sizeof(w->path), "%.30s/spool-test.%d.%u", folder,
+		 (int)getpid(), worlds++);
 	w->config = (struct spool_config){
 		.path = w->path,
 		.segment_size = 1024 * 1024,
 		.sync = true,
 	};
+}
+
+void world_init(struct world *w)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	world_init_in(w, tmp ? tmp : "/tmp");
+}
+
+void world_init_fast(struct world *w)
+{
+	if (access("/dev/shm", W_OK | X_OK))
+		world_init(w);
+	else
+		world_init_in(w, "/dev/shm");
+	w->config.segment_size = 64 * 1024;
 }
 
 static void on_found(void *arg, struct spool_message *message)
@@ -42,7 +57,7 @@ static void on_found(void *arg, struct spool_message *message)
 
 int world_try_open(struct world *w)
 {
-	struct uring_config config = {.entries = 64};
+	struct uring_config config = {.entries = 64, .max_ops = w->max_ops};
 
 	answers_given = 0;
 	w->fake = NULL;
@@ -365,4 +380,34 @@ void world_remove(const struct world *w)
 		unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
 	rmdir(w->path);
+}
+
+unsigned char *world_read_file(const char *path, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char *data;
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	data = malloc((size_t)st.st_size + 1);
+	assert_non_null(data);
+	assert_int_equal(read(fd, data, (size_t)st.st_size), st.st_size);
+	close(fd);
+	*len = (size_t)st.st_size;
+	while (*len && !data[*len - 1])
+		--*len;
+	/* Records are padded with zeros. */
+	while (*len % 8 && *len < (size_t)st.st_size)
+		++*len;
+	return data;
+}
+
+void world_write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
 }

@@ -23,7 +23,8 @@ struct world {
 	char path[64]; /* the spool's folder */
 	struct spool_config config;
 	struct uring_fake_config fake_config;
-	bool real; /* the kernel's ring instead of the fake one */
+	unsigned max_ops; /* of the ring; 0: its default */
+	bool real;	  /* the kernel's ring instead of the fake one */
 	struct uring *ring;
 	struct uring_fake *fake; /* NULL on a real ring */
 	struct spool *spool;
@@ -44,6 +45,9 @@ struct answer {
 
 /* Makes the folder's name and a configuration; nothing is opened. */
 void world_init(struct world *w);
+/* In memory, if the machine has such a place: for tests with thousands of
+ * folders. */
+void world_init_fast(struct world *w);
 /* A ring and the spool on it; asserts that it works. */
 void world_open(struct world *w);
 int world_try_open(struct world *w);
@@ -95,5 +99,8 @@ uint32_t world_segment_number(const struct world *w, size_t nth);
 /* Copy the folder's files to an empty folder of their own. */
 void world_copy(const struct world *from, struct world *to);
 void world_remove(const struct world *w);
+/* The bytes of a file, up to its last 8 that aren't zero; returned owned. */
+unsigned char *world_read_file(const char *path, size_t *len);
+void world_write_file(const char *path, const void *data, size_t len);
 
 #endif
