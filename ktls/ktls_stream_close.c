@@ -7,23 +7,8 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <linux/tls.h>
-#include <poll.h>
-#include <string.h>
 
 #include "ktls/ktls_stream_private.h"
-
-#ifndef SOL_TLS
-#define SOL_TLS 282
-#endif
-
-/* Level warning, description close_notify. */
-static const unsigned char close_notify[2] = {1, 0};
-
-union close_control {
-	char bytes[CMSG_SPACE(sizeof(uint8_t))];
-	struct cmsghdr align;
-};
 
 void kstream_draining_enter(struct ktls_stream_private *p)
 {
@@ -35,73 +20,12 @@ void kstream_draining_enter(struct ktls_stream_private *p)
 	uring_timer_set(p->env->ring, &p->deadline, KSTREAM_STALL_NS);
 }
 
-static void close_control_fill(union close_control *control)
-{
-	memset(control, 0, sizeof(*control));
-	control->align.cmsg_level = SOL_TLS;
-	control->align.cmsg_type = TLS_SET_RECORD_TYPE;
-	control->align.cmsg_len = CMSG_LEN(sizeof(uint8_t));
-	*CMSG_DATA(&control->align) = KTLS_ALERT;
-}
-
-/* The first io_uring refuses control data: two bytes by the system call then,
- * once the socket takes them. */
-static enum kstream_state notify_by_call(struct ktls_stream_private *p,
-					 struct iovec *iov,
-					 union close_control *control)
-{
-	struct msghdr msg = {
-		.msg_iov = iov,
-		.msg_iovlen = 1,
-		.msg_control = control->bytes,
-		.msg_controllen = sizeof(control->bytes),
-	};
-
-	if (sendmsg(p->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-	    errno != EAGAIN)
-		return KSTREAM_FAREWELL;
-	p->ops.send =
-		uring_poll(p->env->ring, kstream_target(p, KSTREAM_IN_SEND),
-			   p->fd, POLLOUT);
-	p->sending = KSTREAM_SENDING_ALERT;
-	return p->ops.send ? KSTREAM_DRAINING : KSTREAM_FAREWELL;
-}
-
-static enum kstream_state notify_by_kernel(struct ktls_stream_private *p)
-{
-	union close_control control;
-	struct iovec iov = {
-		/* struct iovec has no const; a send only reads */
-		.iov_base = (void *)(uintptr_t)close_notify,
-		.iov_len = sizeof(close_notify),
-	};
-
-	close_control_fill(&control);
-	if (!uring_caps(p->env->ring)->sendmsg_control)
-		return notify_by_call(p, &iov, &control);
-	p->ops.send = uring_sendmsg(
-		p->env->ring, kstream_target(p, KSTREAM_IN_SEND), p->fd, &iov,
-		1, control.bytes, sizeof(control.bytes), MSG_NOSIGNAL);
-	p->sending = KSTREAM_SENDING_ALERT;
-	return KSTREAM_FAREWELL;
-}
-
 enum kstream_state kstream_draining_advance(struct ktls_stream_private *p)
 {
 	if (!kstream_send_idle(p))
 		return p->state;
-	if (p->may_send < KSTREAM_SENDS_ALL)
-		return KSTREAM_FAREWELL;
-	switch (p->path[KTLS_TX]) {
-	case KSTREAM_ENGINE:
-		ktls_engine_shutdown(p->engine);
-		break;
-	case KSTREAM_KERNEL:
-		return notify_by_kernel(p);
-	case KSTREAM_RAW:
-	case KSTREAM_RECORD:
-		break;
-	}
+	if (p->may_send == KSTREAM_SENDS_ALL)
+		kstream_alert_close_notify(p);
 	return KSTREAM_FAREWELL;
 }
 

@@ -13,6 +13,7 @@
 enum {
 	ALERT_WARNING = 1,
 	ALERT_CLOSE_NOTIFY = 0,
+	ALERT_UNEXPECTED_MESSAGE = 10,
 	ALERT_USER_CANCELED = 90,
 };
 
@@ -26,6 +27,7 @@ enum {
 static enum kstream_state control_bad(struct ktls_stream_private *p,
 				      const char *text)
 {
+	kstream_alert_fatal(p, ALERT_UNEXPECTED_MESSAGE);
 	return kstream_fail(p, KTLS_FAILURE_RECORD, 0, text);
 }
 

@@ -13,6 +13,7 @@
  *   ktls_stream_recv.c       receiving on every path
  *   ktls_stream_control.c    alerts and handshake records of kernel TLS
  *   ktls_stream_send.c       the output queue on every path
+ *   ktls_stream_alert.c      alerts through kernel TLS
  *   ktls_stream_close.c      farewell, lingering, tearing down
  *   ktls_stream_info.c       what a stream says of itself
  *
@@ -152,6 +153,12 @@ struct kstream_messages {
 	uint32_t count; /* control records so far */
 };
 
+/* An alert for kernel TLS. The first two members are the record. */
+struct kstream_alert {
+	uint8_t level, description;
+	bool due; /* still to be sent */
+};
+
 struct kstream_op_set {
 	struct uring_op *recv, *send;
 	struct uring_op *life; /* connect, shutdown, close: one at a time */
@@ -174,6 +181,7 @@ struct ktls_stream_private {
 	struct kstream_op_set ops;
 	enum kstream_sending sending;
 	enum kstream_sends may_send;
+	struct kstream_alert alert;
 	enum ktls_offload offload;
 	enum ktls_role role;
 	enum ktls_reason reason[KTLS_DIRECTIONS];
@@ -258,6 +266,14 @@ enum kstream_state kstream_recv_refill(struct ktls_stream_private *p);
 /* kstream_recv_drop() - forget all that is unread. */
 void kstream_recv_drop(struct ktls_stream_private *p);
 void kstream_event_drop(const struct uring_event *ev);
+
+/* ktls_stream_alert.c: alerts, said before the connection ends */
+void kstream_alert_fatal(struct ktls_stream_private *p, uint8_t description);
+void kstream_alert_close_notify(struct ktls_stream_private *p);
+/* kstream_alert_send() - the one that is due, through kernel TLS. */
+void kstream_alert_send(struct ktls_stream_private *p);
+void kstream_alert_sent(struct ktls_stream_private *p,
+			const struct uring_event *ev);
 
 /* ktls_stream_control.c: one piece of a record of kernel TLS that is not
  * application data. */

@@ -98,6 +98,34 @@ enum kstream_state kstream_recv_arm(struct ktls_stream_private *p)
 			    "too many operations in flight");
 }
 
+/* RFC 8446 section 6.2. */
+enum {
+	ALERT_BAD_RECORD_MAC = 20,
+	ALERT_RECORD_OVERFLOW = 22,
+};
+
+/*
+ * Kernel TLS leaves the failure in the socket's error, where the next send
+ * would find it and break off for good; whoever reads it clears it. So a last
+ * alert still gets through.
+ */
+static void recv_clear_error(const struct ktls_stream_private *p)
+{
+	int error;
+	socklen_t len = sizeof(error);
+
+	getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+}
+
+static enum kstream_state recv_bad_record(struct ktls_stream_private *p,
+					  int error)
+{
+	recv_clear_error(p);
+	kstream_alert_fatal(p, error == EMSGSIZE ? ALERT_RECORD_OVERFLOW
+						 : ALERT_BAD_RECORD_MAC);
+	return kstream_fail(p, KTLS_FAILURE_RECORD, error, NULL);
+}
+
 enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error)
 {
 	switch (error) {
@@ -113,8 +141,7 @@ enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error)
 	case EINVAL:
 	case EIO:
 		if (p->path[KTLS_RX] == KSTREAM_KERNEL)
-			return kstream_fail(p, KTLS_FAILURE_RECORD, error,
-					    NULL);
+			return recv_bad_record(p, error);
 		break;
 	case EKEYEXPIRED:
 		return kstream_fail(p, KTLS_FAILURE_REKEY, error, NULL);
@@ -182,6 +209,8 @@ static enum kstream_state engine_failed(struct ktls_stream_private *p)
 
 	if (ktls_engine_fault(p->engine) == KTLS_FAULT_ALERT)
 		kind = KTLS_FAILURE_ALERT;
+	else
+		kstream_alert_fatal(p, ALERT_BAD_RECORD_MAC);
 	return kstream_fail(p, kind, 0, ktls_engine_error(p->engine));
 }
 
@@ -400,6 +429,8 @@ enum kstream_state kstream_discard_recv(struct ktls_stream_private *p,
 		p->lingered += (size_t)ev->res;
 	if (ev->res == 0 && !ev->more)
 		p->end = KSTREAM_END_FIN;
+	if (ev->res == -EBADMSG)
+		recv_clear_error(p);
 	return p->state;
 }
 

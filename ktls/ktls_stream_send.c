@@ -43,6 +43,8 @@ bool kstream_send_idle(const struct ktls_stream_private *p)
 
 	if (p->ops.send)
 		return false;
+	if (allowed >= KSTREAM_SENDS_OUTPUT && p->alert.due)
+		return false;
 	if (allowed >= KSTREAM_SENDS_OUTPUT && (p->wire || send_output_due(p)))
 		return false;
 	return allowed < KSTREAM_SENDS_ALL || send_ready(p) == 0;
@@ -158,6 +160,10 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 
 	if (p->ops.send || allowed == KSTREAM_SENDS_NOTHING)
 		return p->state;
+	if (p->alert.due) {
+		kstream_alert_send(p);
+		return p->state;
+	}
 	error = send_fill_wire(p);
 	if (error < 0)
 		return kstream_fail(p, KTLS_FAILURE_INTERNAL, -error,
@@ -194,10 +200,14 @@ static void sent_wire(struct ktls_stream_private *p, size_t len)
 	p->wire = NULL;
 }
 
+/* Kernel TLS fails a send with what made receiving fail. */
 static enum kstream_state send_failed(struct ktls_stream_private *p, int error)
 {
+	bool record = error == EBADMSG && p->path[KTLS_TX] == KSTREAM_KERNEL;
+
 	p->may_send = KSTREAM_SENDS_NOTHING;
-	return kstream_fail(p, KTLS_FAILURE_IO, error, NULL);
+	return kstream_fail(p, record ? KTLS_FAILURE_RECORD : KTLS_FAILURE_IO,
+			    error, NULL);
 }
 
 enum kstream_state kstream_sent(struct ktls_stream_private *p,
@@ -206,8 +216,10 @@ enum kstream_state kstream_sent(struct ktls_stream_private *p,
 	enum kstream_sending sending = p->sending;
 
 	p->sending = KSTREAM_SENDING_NONE;
-	if (sending == KSTREAM_SENDING_ALERT)
-		return p->state; /* the FIN follows whatever became of it */
+	if (sending == KSTREAM_SENDING_ALERT) {
+		kstream_alert_sent(p, ev);
+		return p->state;
+	}
 	if (ev->res == -EINTR || ev->res == -EAGAIN)
 		return p->state;
 	if (ev->res <= 0)

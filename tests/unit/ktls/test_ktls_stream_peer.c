@@ -181,6 +181,7 @@ static void peer_receive(struct peer *p)
 	p->reset = n < 0;
 	if (n <= 0)
 		return;
+	append(&p->raw, &p->raw_len, buf, (size_t)n);
 	if (p->tls)
 		assert_int_equal(BIO_write(SSL_get_rbio(p->ssl), buf, (int)n),
 				 n);
@@ -260,5 +261,6 @@ void peer_free(struct peer *p)
 	peer_close(p);
 	SSL_free(p->ssl);
 	free(p->in);
+	free(p->raw);
 	free(p->wire);
 }

@@ -151,8 +151,9 @@ static int world_setsockopt(const struct ktls_kernel *kernel, int fd, int level,
 
 static void world_caps(struct world *w)
 {
-	if (w->config.real) {
-		ktls_caps_probe(ktls_kernel_system(), &w->caps);
+	if (w->shop && w->shop->real) {
+		if (w->config.kernel_tls)
+			w->caps = w->shop->caps;
 		return;
 	}
 	w->caps.ulp = w->config.kernel_tls;
@@ -293,7 +294,7 @@ static void world_ring(struct world *w)
 	struct uring_config config = {.level = w->config.level,
 				      .max_ops = w->config.max_ops};
 
-	if (!w->config.real) {
+	if (!w->shop || !w->shop->real) {
 		assert_int_equal(uring_fake_create(&fake, &w->fake), 0);
 		config.backend = uring_fake_backend(w->fake);
 		config.clock = uring_fake_clock(w->fake);

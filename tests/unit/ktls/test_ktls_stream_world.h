@@ -25,6 +25,8 @@ struct shop {
 	struct test_certs certs;
 	struct ktls_ctx *server, *client;
 	SSL_CTX *peer_server, *peer_client;
+	bool real; /* worlds have a real ring, sockets and kernel TLS */
+	struct ktls_caps caps; /* when real */
 };
 void shop_open(struct shop *shop);
 void shop_close(struct shop *shop);
@@ -34,7 +36,6 @@ int shop_tear_down(void **state);
 
 struct world_config {
 	uint64_t seed;
-	bool real; /* real ring, real sockets, real kernel TLS */
 	enum uring_level level;
 	unsigned short_percent, delay_percent, reset_percent;
 	unsigned socket_buffer;
@@ -78,6 +79,8 @@ struct peer {
 	bool stalled; /* neither reads nor writes */
 	unsigned char *in;
 	size_t in_len;
+	unsigned char *raw; /* all that came, as it was on the wire */
+	size_t raw_len;
 	const unsigned char *out;
 	size_t out_len, out_at;
 	unsigned char *wire; /* not yet taken by the socket */

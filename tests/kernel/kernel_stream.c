@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streams on a real ring, real TCP and real kernel TLS, against OpenSSL in
+ * user space: the scenarios of tests/unit/ktls/test_ktls_stream_ways.h, and
+ * all sizes up to 1 MiB.
+ *
+ * Needs a kernel with TLS; exits with 77 and the reason where there is none,
+ * unless RINGPOST_KTLS_EXPECTED=1 says that it must be there.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/ktls/test_ktls_stream_ways.h"
+
+#define SKIPPED 77
+
+static const size_t sizes[] = {1,     2,     100,   16383,  16384,  16385,
+			       32768, 65536, 99999, 131072, 262145, 1048576};
+#define SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+static int set_up(void **state)
+{
+	struct shop *shop = calloc(1, sizeof(*shop));
+
+	shop_open(shop);
+	shop->real = true;
+	ktls_caps_probe(ktls_kernel_system(), &shop->caps);
+	*state = shop;
+	return 0;
+}
+
+static void talk(struct world *w, const unsigned char *up,
+		 const unsigned char *down, size_t len)
+{
+	w->side.in_len = w->peer.in_len = 0;
+	w->peer.out_len = w->peer.out_at = 0;
+	side_send(&w->side, up, len);
+	peer_send(&w->peer, down, len);
+	world_until(w, world_exchanged);
+	world_assert_exchanged(w);
+}
+
+static void every_size_both_ways(void **state)
+{
+	for (size_t i = 0; i < way_count; i++) {
+		unsigned char *up, *down;
+		struct world w;
+
+		way_secure(&w, *state, &ways[i], i);
+		up = world_bytes(&w, 1048576);
+		down = world_bytes(&w, 1048576);
+		for (size_t s = 0; s < SIZES; s++)
+			talk(&w, up, down, sizes[s]);
+		assert_int_equal(w.side.info.offload[KTLS_TX], ways[i].kernel);
+		assert_int_equal(w.side.info.offload[KTLS_RX], ways[i].kernel);
+		assert_int_equal(w.kernel.calls[KTLS_TX], ways[i].kernel);
+		assert_int_equal(w.kernel.calls[KTLS_RX], ways[i].kernel);
+		world_close(&w);
+		free(up);
+		free(down);
+	}
+}
+
+/* One value of /proc/net/tls_stat; -1 when there is none. */
+static long tls_stat(const char *name)
+{
+	FILE *file = fopen("/proc/net/tls_stat", "re");
+	char line[128], word[64];
+	long value, found = -1;
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %ld", word, &value) == 2 &&
+		    strcmp(word, name) == 0)
+			found = value;
+	fclose(file);
+	return found;
+}
+
+static void the_kernel_counts_what_it_took(void **state)
+{
+	long tx = tls_stat("TlsTxSw"), rx = tls_stat("TlsRxSw");
+	long made = 0;
+
+	for (size_t i = 0; i < way_count; i++) {
+		struct world w;
+
+		way_secure(&w, *state, &ways[i], i);
+		way_receive_one(&w);
+		made += ways[i].kernel;
+		world_close(&w);
+	}
+	assert_true(tx >= 0 && rx >= 0);
+	assert_int_equal(tls_stat("TlsTxSw"), tx + made);
+	assert_int_equal(tls_stat("TlsRxSw"), rx + made);
+}
+
+/* Run first: what follows breaks records on purpose. */
+static void nothing_failed_to_decrypt(void **state)
+{
+	assert_int_equal(tls_stat("TlsDecryptError"), 0);
+}
+
+static int usable(void)
+{
+	const char *expected = getenv("RINGPOST_KTLS_EXPECTED");
+	struct ktls_caps caps;
+	char why[512];
+
+	if (ktls_caps_probe(ktls_kernel_system(), &caps) == 0 && caps.ulp)
+		return 1;
+	fprintf(stderr, "no kernel TLS: %s\n",
+		ktls_caps_reason(&caps, why, sizeof(why)));
+	return expected && strcmp(expected, "1") == 0 ? -1 : 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_size_both_ways),
+		cmocka_unit_test(bytes_in_are_bytes_out_on_every_way),
+		cmocka_unit_test(the_kernel_takes_both_directions),
+		cmocka_unit_test(the_kernel_counts_what_it_took),
+		cmocka_unit_test(
+			a_client_receives_in_openssl_until_the_first_reply),
+		cmocka_unit_test(tickets_reach_the_session_cache),
+		cmocka_unit_test(nothing_failed_to_decrypt),
+		cmocka_unit_test(close_notify_is_eof),
+		cmocka_unit_test(fin_alone_is_truncation),
+		cmocka_unit_test(a_truncated_stream_can_be_flushed),
+		cmocka_unit_test(a_bad_record_is_a_failure),
+		cmocka_unit_test(no_record_at_all_is_a_failure),
+		cmocka_unit_test(a_fatal_alert_is_a_failure_with_a_name),
+		cmocka_unit_test(reset_is_a_failure),
+		cmocka_unit_test(late_tickets_do_no_harm),
+		cmocka_unit_test(a_flood_of_tickets_ends),
+		cmocka_unit_test(a_key_update_is_followed_or_ends_in_order),
+		cmocka_unit_test(rekey_still_sends_the_queue),
+		cmocka_unit_test(a_key_update_before_the_first_reply),
+		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(a_slow_owner_gets_all_in_the_end),
+		cmocka_unit_test(one_buffer_is_enough),
+		cmocka_unit_test(pause_stops_and_resume_goes_on),
+		cmocka_unit_test(aborts_at_any_time_leak_nothing),
+		cmocka_unit_test(flushes_at_any_time_leak_nothing),
+	};
+	int there = usable();
+
+	if (there <= 0)
+		return there < 0 ? EXIT_FAILURE : SKIPPED;
+	return cmocka_run_group_tests(tests, set_up, shop_tear_down);
+}
