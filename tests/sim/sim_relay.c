@@ -27,10 +27,10 @@
 #include "gateway/queue/queue.h"
 #include "gateway/spool/spool.h"
 #include "tests/support/sim_client.h"
+#include "tests/support/sim_net.h"
 #include "tests/support/sim_server.h"
 #include "tests/support/test_cert.h"
 #include "tests/support/test_tree.h"
-#include "uring/uring_bufs.h"
 
 #define PORT	 2526
 #define CLIENTS	 4
@@ -69,12 +69,7 @@ struct sim {
 	struct sim_random random;
 	bool tls;
 	const struct config *config;
-	struct uring_fake *fake;
-	struct uring *ring;
-	struct uring_bufs *bufs;
-	struct ktls_caps caps;
-	struct ktls_kernel kernel;
-	struct ktls_env env;
+	struct sim_net net;
 	struct next_hop hop;
 	struct spool *spool;
 	struct queue *queue;
@@ -92,28 +87,7 @@ struct sim {
 	bool resets; /* replies may be lost on the way */
 };
 
-/* Wall clock of the seed that runs. */
-static struct uring_fake *the_fake;
-
-static uint64_t wall_clock(void)
-{
-	const struct uring_clock *clock = uring_fake_clock(the_fake);
-
-	return UINT64_C(1700000000000000000) + clock->now(clock);
-}
-
 /* --- the parts --- */
-
-static int no_kernel_tls(const struct ktls_kernel *kernel, int fd, int level,
-			 int name, const void *value, socklen_t len)
-{
-	return name == 31 /* TCP_ULP */ ? -ENOENT : 0;
-}
-
-static int fake_socket(void *arg, int family)
-{
-	return uring_fake_socket(arg);
-}
 
 static void accepted(void *arg, struct spool_message *message)
 {
@@ -139,23 +113,23 @@ static void open_relay(struct sim *s)
 	struct spool_config spool = {
 		.path = path, .segment_size = 256 * 1024, .sync = true};
 	struct queue_config queue = {.config = s->config,
-				     .env = &s->env,
+				     .env = &s->net.env,
 				     .hops = &s->hop,
-				     .socket = fake_socket,
-				     .socket_arg = s->fake,
-				     .wall_clock = wall_clock};
+				     .socket = sim_net_socket,
+				     .socket_arg = &s->net,
+				     .wall_clock = sim_net_wall_clock};
 	struct inbound_config inbound = {.config = s->config,
-					 .env = &s->env,
+					 .env = &s->net.env,
 					 .admission = s->admission,
 					 .max_sessions = 16,
 					 .accepted = accepted,
 					 .arg = s,
-					 .wall_clock = wall_clock};
+					 .wall_clock = sim_net_wall_clock};
 
 	snprintf(path, sizeof(path), "%s/spool", s->world->dir);
 	CHECK(queue_create(&queue, &s->queue) == 0, "queue", 0);
 	found_count = 0;
-	int r = spool_open(&spool, s->ring, found, s, &report, error,
+	int r = spool_open(&spool, s->net.ring, found, s, &report, error,
 			   &s->spool);
 	CHECK(r == 0, error, (uint64_t)-r);
 	CHECK(report.bad_records == 0, "bad records", report.bad_records);
@@ -182,7 +156,7 @@ static void close_relay(struct sim *s)
 		      inbound_sessions(s->inbound));
 		turn(s);
 		if (i % 64 == 63)
-			uring_fake_advance(s->fake, URING_SEC);
+			uring_fake_advance(s->net.fake, URING_SEC);
 	}
 	inbound_destroy(&s->inbound);
 	queue_destroy(&s->queue);
@@ -279,7 +253,7 @@ static void open_client(struct sim *s, size_t i)
 				   .sin_port = htons((uint16_t)(40000 + i)),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sim_client_config config = {
-		.fake = s->fake,
+		.fake = s->net.fake,
 		.seed = the_seed * CLIENTS + i,
 		.ctx = s->tls ? s->world->client_ctx : NULL,
 		.vanish_percent = sim_random_percent(&s->random, 30) ? 10 : 0,
@@ -289,7 +263,7 @@ static void open_client(struct sim *s, size_t i)
 	};
 	int fds[2];
 
-	CHECK(uring_fake_socketpair(s->fake, fds) == 0, "socketpair", i);
+	CHECK(uring_fake_socketpair(s->net.fake, fds) == 0, "socketpair", i);
 	config.fd = fds[1];
 	s->client_fds[i] = fds[0];
 	s->checked[i] = 0;
@@ -308,7 +282,7 @@ static void check_wire(struct sim *s, size_t i)
 
 	if (c->state == SIM_DONE || !c->peer.engine)
 		return;
-	wire = uring_fake_wire(s->fake, s->client_fds[i], &len);
+	wire = uring_fake_wire(s->net.fake, s->client_fds[i], &len);
 	if (s->checked[i] < c->peer.clear_in)
 		s->checked[i] = c->peer.clear_in;
 	while (s->checked[i] + 5 <= len) {
@@ -325,7 +299,7 @@ static void check_wire(struct sim *s, size_t i)
 static void turn(struct sim *s)
 {
 	the_turn++;
-	int r = uring_turn(s->ring, 0);
+	int r = uring_turn(s->net.ring, 0);
 
 	CHECK(r >= 0, "turn", (uint64_t)-r);
 	for (size_t i = 0; i < s->client_count; i++) {
@@ -346,34 +320,18 @@ static void set_up(struct sim *s)
 		.reset_percent = sim_random_percent(&s->random, 10) ? 1 : 0,
 		.socket_buffer = sim_random_percent(&s->random, 30) ? 1000 : 0,
 	};
-	struct ktls_error error;
-	struct sockaddr_in hop = {.sin_family = AF_INET,
-				  .sin_port = htons(PORT),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	s->resets = fake.reset_percent > 0;
-	CHECK(uring_fake_create(&fake, &s->fake) == 0, "fake", 0);
-	the_fake = s->fake;
-	struct uring_config ring = {.level = fake.level,
-				    .clock = uring_fake_clock(s->fake),
-				    .backend = uring_fake_backend(s->fake)};
-	CHECK(uring_create(&ring, &s->ring) == 0, "ring", 0);
 	/* Few buffers, so that they run out. */
-	CHECK(uring_bufs_create(s->ring, 4, 20000, &s->bufs) == 0, "bufs", 0);
-	s->kernel.setsockopt = no_kernel_tls;
-	s->env = (struct ktls_env){s->ring, s->bufs, &s->caps, &s->kernel};
-	CHECK(next_hop_init(&s->hop, &s->config->routes[0], &error) == 0,
-	      error.text, 0);
-	memcpy(&s->hop.addresses[0], &hop, sizeof(hop));
-	s->hop.lengths[0] = sizeof(hop);
-	s->hop.count = 1;
+	sim_net_open(&s->net, &fake, 4);
+	sim_net_hop(&s->hop, &s->config->routes[0], PORT);
 	CHECK(inbound_admission_create(&s->admission) == 0, "admission", 0);
 	s->listener = (struct inbound_listener){
 		&s->config->listeners[0], s->tls ? s->world->server_ctx : NULL};
 	open_relay(s);
 	struct sim_server_config server = {
-		.ring = s->ring,
-		.fake = s->fake,
+		.ring = s->net.ring,
+		.fake = s->net.fake,
 		.port = PORT,
 		.seed = the_seed,
 		.ctx = s->tls ? s->world->server_ctx : NULL,
@@ -428,7 +386,7 @@ static void run(struct sim *s)
 		CHECK(i < TURNS, "clients wait for ever", 0);
 		turn(s);
 		if (sim_random_percent(&s->random, 1))
-			uring_fake_advance(s->fake, URING_SEC);
+			uring_fake_advance(s->net.fake, URING_SEC);
 		if (again && i == when)
 			restart(s);
 	}
@@ -440,7 +398,7 @@ static void run(struct sim *s)
 		CHECK(i < TURNS, "the queue does not drain", 0);
 		turn(s);
 		if (i % 64 == 63)
-			uring_fake_advance(s->fake, URING_SEC);
+			uring_fake_advance(s->net.fake, URING_SEC);
 	}
 }
 
@@ -468,18 +426,19 @@ static void tear_down(struct sim *s)
 	sim_server_close(&s->server);
 	while (!sim_server_closed(&s->server))
 		turn(s);
-	CHECK(uring_inflight(s->ring) == 0, "operations left",
-	      uring_inflight(s->ring));
-	CHECK(uring_bufs_out(s->bufs) == 0, "buffers left",
-	      uring_bufs_out(s->bufs));
+	CHECK(uring_inflight(s->net.ring) == 0, "operations left",
+	      uring_inflight(s->net.ring));
+	CHECK(uring_bufs_out(s->net.bufs) == 0, "buffers left",
+	      uring_bufs_out(s->net.bufs));
+	CHECK(uring_fake_open_fds(s->net.fake) <= 1, "descriptors left",
+	      uring_fake_open_fds(s->net.fake));
 	for (size_t i = 0; i < s->message_count; i++) {
 		check_message(s, &s->messages[i]);
 		free(s->messages[i].body);
 	}
 	inbound_admission_destroy(&s->admission);
 	next_hop_deinit(&s->hop);
-	uring_bufs_destroy(&s->bufs);
-	uring_destroy(&s->ring);
+	sim_net_close(&s->net);
 }
 
 static void remove_spool(struct world *w)

@@ -15,9 +15,9 @@
 
 #include "gateway/log/log.h"
 #include "gateway/outbound/outbound.h"
+#include "tests/support/sim_net.h"
 #include "tests/support/sim_server.h"
 #include "tests/support/test_cert.h"
-#include "uring/uring_bufs.h"
 
 #define PORT	   2526
 #define DELIVERIES 16
@@ -35,12 +35,7 @@ struct mail {
 };
 
 struct fixture {
-	struct uring_fake *fake;
-	struct uring *ring;
-	struct uring_bufs *bufs;
-	struct ktls_env env;
-	struct ktls_caps caps;
-	struct ktls_kernel kernel;
+	struct sim_net net;
 	struct config *config;
 	struct next_hop hop;
 	struct outbound *outbound;
@@ -150,17 +145,6 @@ static const char *script(void *arg, const char *line)
 
 /* --- fixture --- */
 
-static int no_kernel_tls(const struct ktls_kernel *kernel, int fd, int level,
-			 int name, const void *value, socklen_t len)
-{
-	return name == 31 /* TCP_ULP */ ? -ENOENT : 0;
-}
-
-static int fake_socket(void *arg, int family)
-{
-	return uring_fake_socket(arg);
-}
-
 static const char base_config[] =
 	"hostname: relay.example.test\n"
 	"spool: {path: /nonexistent}\n"
@@ -176,36 +160,21 @@ static void set_up(struct fixture *f, const char *level, int per_connection,
 		   struct uring_fake_config fake)
 {
 	char text[1024];
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_port = htons(PORT),
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct ktls_error error;
 
 	snprintf(text, sizeof(text), base_config, level, per_connection);
 	assert_int_equal(config_parse(text, strlen(text), "test.yaml", stderr,
 				      &f->config),
 			 0);
-	assert_int_equal(uring_fake_create(&fake, &f->fake), 0);
-	struct uring_config ring = {.level = fake.level,
-				    .clock = uring_fake_clock(f->fake),
-				    .backend = uring_fake_backend(f->fake)};
-	assert_int_equal(uring_create(&ring, &f->ring), 0);
-	assert_int_equal(uring_bufs_create(f->ring, 16, 20000, &f->bufs), 0);
-	f->kernel.setsockopt = no_kernel_tls;
-	f->env = (struct ktls_env){f->ring, f->bufs, &f->caps, &f->kernel};
-	assert_int_equal(next_hop_init(&f->hop, &f->config->routes[0], &error),
-			 0);
-	memcpy(&f->hop.addresses[0], &addr, sizeof(addr));
-	f->hop.lengths[0] = sizeof(addr);
-	f->hop.count = 1;
+	sim_net_open(&f->net, &fake, 16);
+	sim_net_hop(&f->hop, &f->config->routes[0], PORT);
 	struct outbound_config config = {.config = f->config,
-					 .env = &f->env,
+					 .env = &f->net.env,
 					 .ops = &ops,
-					 .socket = fake_socket,
-					 .socket_arg = f->fake};
+					 .socket = sim_net_socket,
+					 .socket_arg = &f->net};
 	assert_int_equal(outbound_create(&config, &f->outbound), 0);
-	f->server_config.ring = f->ring;
-	f->server_config.fake = f->fake;
+	f->server_config.ring = f->net.ring;
+	f->server_config.fake = f->net.fake;
 	f->server_config.port = PORT;
 	f->server_config.seed = fake.seed;
 	f->server_config.script = script;
@@ -242,7 +211,7 @@ static struct fixture *start(const char *level)
 static void settle(struct fixture *f)
 {
 	for (int still = 0, i = 0; still < 8 && i < 100000; i++) {
-		bool moved = uring_turn(f->ring, 0) > 0;
+		bool moved = uring_turn(f->net.ring, 0) > 0;
 
 		moved |= sim_server_pump(&f->server);
 		still = moved ? 0 : still + 1;
@@ -260,7 +229,7 @@ static void run(struct fixture *f)
 
 static void later(struct fixture *f, uint64_t seconds)
 {
-	uring_fake_advance(f->fake, seconds * URING_SEC);
+	uring_fake_advance(f->net.fake, seconds * URING_SEC);
 	settle(f);
 }
 
@@ -272,20 +241,17 @@ static void tear_down(struct fixture *f)
 	for (int i = 0; i < 1000 && (outbound_sessions(f->outbound) > 0 ||
 				     !sim_server_closed(&f->server));
 	     i++) {
-		uring_turn(f->ring, 0);
-		uring_fake_advance(f->fake, URING_SEC);
+		uring_turn(f->net.ring, 0);
+		uring_fake_advance(f->net.fake, URING_SEC);
 	}
 	assert_int_equal(outbound_sessions(f->outbound), 0);
-	assert_int_equal(uring_inflight(f->ring), 0);
-	assert_int_equal(uring_bufs_out(f->bufs), 0);
 	for (size_t i = 0; i < f->mail_count; i++) {
 		assert_int_equal(f->mails[i].given, f->mails[i].finished);
 		free(f->mails[i].body[0].iov_base);
 	}
 	outbound_destroy(&f->outbound);
 	next_hop_deinit(&f->hop);
-	uring_bufs_destroy(&f->bufs);
-	uring_destroy(&f->ring);
+	sim_net_close(&f->net);
 	config_unref(&f->config);
 	ktls_ctx_unref(&f->server_ctx);
 	if (f->certs.dir[0])
@@ -762,10 +728,10 @@ static void one_seed(uint64_t seed, bool tls)
 		assert_non_null(outbound_open(f->outbound, &f->hop, f,
 					      i == 2 && tls, &error));
 	for (int i = 0; i < 400; i++) {
-		uring_turn(f->ring, 0);
+		uring_turn(f->net.ring, 0);
 		sim_server_pump(&f->server);
 		if (sim_random_percent(&r, 2))
-			uring_fake_advance(f->fake, 3 * URING_SEC);
+			uring_fake_advance(f->net.fake, 3 * URING_SEC);
 		if (f->idle && outbound_idle(f->idle) &&
 		    sim_random_percent(&r, 20))
 			outbound_wake(f->idle);
