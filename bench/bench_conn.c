@@ -161,6 +161,13 @@ int bench_conn_accept_tls(struct bench_conn *c, SSL_CTX *ctx)
 	return ret ? ret : fail(c, "TLS handshake", ECONNRESET);
 }
 
+bool bench_conn_key_update(struct bench_conn *c, bool ask)
+{
+	return c->ssl && SSL_version(c->ssl) == TLS1_3_VERSION &&
+	       SSL_key_update(c->ssl, ask ? SSL_KEY_UPDATE_REQUESTED
+					  : SSL_KEY_UPDATE_NOT_REQUESTED) == 1;
+}
+
 size_t bench_conn_pending(const struct bench_conn *c)
 {
 	return c->in_len - c->in_at;

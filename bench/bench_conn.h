@@ -48,6 +48,12 @@ int bench_conn_connect_tls(struct bench_conn *c, SSL_CTX *ctx, const char *name,
 			   SSL_SESSION *resume);
 int bench_conn_accept_tls(struct bench_conn *c, SSL_CTX *ctx);
 
+/*
+ * Sends a KeyUpdate with the next octets written; with `ask` the peer has to
+ * answer with its own. True when it will be sent: only TLS 1.3 has them.
+ */
+bool bench_conn_key_update(struct bench_conn *c, bool ask);
+
 /* Octets read but not used: there must be none when TLS starts. */
 size_t bench_conn_pending(const struct bench_conn *c);
 

@@ -131,6 +131,26 @@ SSL_CTX *bench_tls_client(const struct bench_tls_config *config, char *error,
 	return ctx;
 }
 
+static void see_message(int write_p, int version, int content_type,
+			const void *buf, size_t len, SSL *ssl, void *arg)
+{
+	struct bench_tls_seen *seen = arg;
+	const unsigned char *message = buf;
+
+	if (write_p || content_type != SSL3_RT_HANDSHAKE || !len)
+		return;
+	if (message[0] == SSL3_MT_KEY_UPDATE)
+		atomic_fetch_add(&seen->key_updates, 1);
+	else if (message[0] == SSL3_MT_NEWSESSION_TICKET)
+		atomic_fetch_add(&seen->tickets, 1);
+}
+
+void bench_tls_watch(SSL_CTX *ctx, struct bench_tls_seen *seen)
+{
+	SSL_CTX_set_msg_callback(ctx, see_message);
+	SSL_CTX_set_msg_callback_arg(ctx, seen);
+}
+
 int bench_tls_mode_opt(const char *text, void *field)
 {
 	enum bench_tls_mode *mode = field;

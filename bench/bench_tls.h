@@ -6,8 +6,10 @@
 #ifndef BENCH_TLS_H
 #define BENCH_TLS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/ssl.h>
 
@@ -28,6 +30,15 @@ struct bench_tls_config {
 	const char *ca;		 /* client: verify against this PEM file */
 	int tickets;		 /* server: TLS 1.3 tickets; < 0: default */
 };
+
+/* TLS messages the peers have sent, over all connections of a context. */
+struct bench_tls_seen {
+	_Atomic uint64_t key_updates;
+	_Atomic uint64_t tickets;
+};
+
+/* Counts into *seen, which must live as long as the context. */
+void bench_tls_watch(SSL_CTX *ctx, struct bench_tls_seen *seen);
 
 /* Returned owned, or NULL with the reason in error. */
 SSL_CTX *bench_tls_server(const struct bench_tls_config *config, char *error,

@@ -32,6 +32,10 @@ static const struct bench_opt options[] = {
 	 bench_opt_string, AT(tls_config.ciphersuites), NULL},
 	{"tickets", "N", "TLS 1.3 session tickets; 0: none (2)",
 	 bench_opt_unsigned, AT(tls_config.tickets), "a number"},
+	{"key-update", "N", "send a TLS 1.3 KeyUpdate before every Nth\nfinal reply of a connection (0: never)",
+	 bench_opt_unsigned, AT(key_update), "a number"},
+	{"key-update-ask", NULL, "the client has to answer it with its own",
+	 bench_opt_flag, AT(key_update_ask), NULL},
 	{"require-tls", NULL, "refuse mail in clear",
 	 bench_opt_flag, AT(require_tls), NULL},
 	{"no-chunking", NULL, "don't offer BDAT",
@@ -116,6 +120,9 @@ static void print_text(const struct sink_totals *t)
 	printf("%-18s %llu in order, %llu not\n", "TLS ends",
 	       (unsigned long long)t->tls_clean_ends,
 	       (unsigned long long)t->tls_unclean_ends);
+	printf("%-18s %llu sent, %llu seen\n", "key updates",
+	       (unsigned long long)t->key_updates_sent,
+	       (unsigned long long)t->key_updates_seen);
 	print_row("scripted faults", t->faults);
 	print_row("bare CR", t->bare_cr);
 	print_row("bare LF", t->bare_lf);
@@ -149,6 +156,8 @@ static json_t *to_json(const struct sink_totals *t)
 	put(root, "resumed", t->resumed);
 	put(root, "tls_clean_ends", t->tls_clean_ends);
 	put(root, "tls_unclean_ends", t->tls_unclean_ends);
+	put(root, "key_updates_sent", t->key_updates_sent);
+	put(root, "key_updates_seen", t->key_updates_seen);
 	put(root, "faults", t->faults);
 	put(root, "bare_cr", t->bare_cr);
 	put(root, "bare_lf", t->bare_lf);

@@ -42,6 +42,10 @@ static const struct bench_opt options[] = {
 	 bench_opt_string, AT(sni), NULL},
 	{"resume", "yes|no", "resume TLS sessions (no)",
 	 bench_opt_yes_no, AT(resume), "yes or no"},
+	{"key-update", "N", "send a TLS 1.3 KeyUpdate before every Nth\nmessage of a connection (0: never)",
+	 bench_opt_unsigned, AT(key_update), "a number"},
+	{"key-update-ask", NULL, "the server has to answer it with its own",
+	 bench_opt_flag, AT(key_update_ask), NULL},
 	{"bdat", "SHARE", "messages sent by BDAT where offered (0%)",
 	 bench_opt_share, AT(plan.bdat_share), "a share such as 30%"},
 	{"bdat-chunk", "SIZE", "octets per BDAT (whole message)",
@@ -157,36 +161,61 @@ static void print_text(const struct source_totals *t, uint64_t not_tried)
 	printf("handshakes   %llu (%llu resumed) %s\n",
 	       (unsigned long long)t->handshakes,
 	       (unsigned long long)t->resumed, t->tls);
+	printf("TLS ends     %llu in order, %llu not\n",
+	       (unsigned long long)t->tls_clean_ends,
+	       (unsigned long long)t->tls_unclean_ends);
 	printf("seconds      %.3f\n", t->seconds);
 	printf("messages/s   %.1f\n", (double)t->accepted / t->seconds);
 	printf("MB/s         %.2f\n", (double)t->octets / t->seconds / 1e6);
 }
 
+static void put(json_t *root, const char *name, uint64_t value)
+{
+	json_object_set_new(root, name, json_integer((json_int_t)value));
+}
+
+static json_t *to_json(const struct source_totals *t, uint64_t not_tried)
+{
+	json_t *root = json_object();
+
+	put(root, "accepted", t->accepted);
+	put(root, "refused", t->refused);
+	put(root, "deferred", t->deferred);
+	put(root, "unfit", t->unfit);
+	put(root, "failed", t->failed);
+	put(root, "not_tried", not_tried);
+	put(root, "retried", t->retried);
+	put(root, "by_bdat", t->by_bdat);
+	put(root, "rcpts_accepted", t->rcpts_accepted);
+	put(root, "rcpts_refused", t->rcpts_refused);
+	put(root, "octets", t->octets);
+	put(root, "connections", t->connections);
+	put(root, "connect_failures", t->connect_failures);
+	put(root, "handshakes", t->handshakes);
+	put(root, "resumed", t->resumed);
+	put(root, "tickets", t->tickets);
+	put(root, "key_updates_sent", t->key_updates_sent);
+	put(root, "key_updates_seen", t->key_updates_seen);
+	put(root, "tls_clean_ends", t->tls_clean_ends);
+	put(root, "tls_unclean_ends", t->tls_unclean_ends);
+	put(root, "ledger_errors", t->ledger_errors);
+	json_object_set_new(root, "tls", json_string(t->tls));
+	json_object_set_new(root, "seconds", json_real(t->seconds));
+	json_object_set_new(root, "messages_per_second",
+			    json_real((double)t->accepted / t->seconds));
+	json_object_set_new(root, "mb_per_second",
+			    json_real((double)t->octets / t->seconds / 1e6));
+	return root;
+}
+
 static int print_json(const struct source_totals *t, uint64_t not_tried)
 {
-	json_t *root = json_pack(
-		"{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,"
-		"s:s,s:f,s:f,s:f}",
-		"accepted", (json_int_t)t->accepted, "refused",
-		(json_int_t)t->refused, "deferred", (json_int_t)t->deferred,
-		"unfit", (json_int_t)t->unfit, "failed", (json_int_t)t->failed,
-		"not_tried", (json_int_t)not_tried, "retried",
-		(json_int_t)t->retried, "by_bdat", (json_int_t)t->by_bdat,
-		"rcpts_accepted", (json_int_t)t->rcpts_accepted,
-		"rcpts_refused", (json_int_t)t->rcpts_refused, "octets",
-		(json_int_t)t->octets, "connections",
-		(json_int_t)t->connections, "connect_failures",
-		(json_int_t)t->connect_failures, "handshakes",
-		(json_int_t)t->handshakes, "resumed", (json_int_t)t->resumed,
-		"tls", t->tls, "seconds", t->seconds, "messages_per_second",
-		(double)t->accepted / t->seconds, "mb_per_second",
-		(double)t->octets / t->seconds / 1e6);
+	json_t *root = to_json(t, not_tried);
+	int err = !root || json_dumpf(root, stdout, JSON_PRESERVE_ORDER);
 
-	if (!root || json_dumpf(root, stdout, JSON_PRESERVE_ORDER))
-		return EX_IOERR;
 	json_decref(root);
 	putchar('\n');
-	return EX_OK;
+	return err ? EX_IOERR : EX_OK;
 }
 
 static int report(const struct source_config *config,

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include "bench/bench_cmd.h"
@@ -33,6 +34,17 @@ static void print_help(FILE *to)
 	fprintf(to, "\nringpost-bench COMMAND --help tells the options.\n");
 }
 
+/* A thousand connections are more than the usual soft limit of descriptors. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int flush_output(int status)
 {
 	if (fflush(stdout) || ferror(stdout)) {
@@ -46,6 +58,7 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	raise_limits();
 	signal(SIGPIPE, SIG_IGN); /* SSL_write has no MSG_NOSIGNAL */
 	for (size_t i = 0; i < SUBCOMMANDS; i++) {
 		if (!strcmp(name, subcommands[i].name))

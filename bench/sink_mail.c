@@ -142,12 +142,26 @@ void sink_do_rcpt(struct sink_session *s, char *arg)
 	sink_reply(s, "250 2.1.5 Ok");
 }
 
+/* Every so many messages the keys change in front of the reply. */
+static void update_key(struct sink_session *s)
+{
+	unsigned every = s->config->key_update;
+
+	if (!every || (s->messages + 1) % every ||
+	    !bench_conn_key_update(s->conn, s->config->key_update_ask))
+		return;
+	pthread_mutex_lock(&s->shared->lock);
+	s->shared->totals.key_updates_sent++;
+	pthread_mutex_unlock(&s->shared->lock);
+}
+
 /* The whole message is there. */
 static void finish_message(struct sink_session *s, bool by_bdat)
 {
 	struct sink_delivery how = {
 		.by_bdat = by_bdat, .in_clear = !s->conn->ssl, .tls = s->tls};
 
+	update_key(s);
 	if (s->message.lines.bare_cr || s->message.lines.bare_lf)
 		sink_blame(s, "bare CR or LF in a message");
 	if (s->message.too_big)

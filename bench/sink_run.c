@@ -358,6 +358,7 @@ static int set_up(struct run *run, char *error, size_t cap)
 		shared->ctx = bench_tls_server(&config->tls_config, error, cap);
 		if (!shared->ctx)
 			return -EINVAL;
+		bench_tls_watch(shared->ctx, &shared->seen_tls);
 	}
 	return open_listener(run, error, cap);
 }
@@ -392,6 +393,8 @@ int sink_run(const struct sink_config *config, struct sink_totals *totals,
 		drain(&run);
 	}
 	*totals = run.shared.totals;
+	totals->key_updates_seen =
+		atomic_load(&run.shared.seen_tls.key_updates);
 	close_fd(run.listener);
 	close_fd(run.signals);
 	close_fd(run.shared.wake_fd);

@@ -35,6 +35,8 @@ struct sink_config {
 	unsigned grace_s;
 	enum bench_hash_kind hash;
 	struct bench_faults faults;
+	unsigned key_update;  /* before every Nth final reply; 0: never */
+	bool key_update_ask;  /* the client has to answer each with its own */
 	unsigned close_after; /* messages; 0: never */
 	uint64_t slow_read;   /* octets per second; 0: as fast as it goes */
 	uint64_t seed;
@@ -56,7 +58,9 @@ struct sink_totals {
 	uint64_t resumed;
 	uint64_t tls_clean_ends;   /* the peer sent close_notify */
 	uint64_t tls_unclean_ends; /* it did not */
-	uint64_t faults;	   /* replies and hang-ups from the script */
+	uint64_t key_updates_sent;
+	uint64_t key_updates_seen;
+	uint64_t faults; /* replies and hang-ups from the script */
 	uint64_t bare_cr;
 	uint64_t bare_lf;
 	uint64_t long_lines;
@@ -70,6 +74,7 @@ struct sink_totals {
 struct sink_shared {
 	const struct sink_config *config;
 	SSL_CTX *ctx;
+	struct bench_tls_seen seen_tls;
 	int ledger;
 	int wake_fd; /* readable once the sink is to stop */
 	_Atomic uint64_t saved;

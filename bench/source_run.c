@@ -24,6 +24,7 @@ struct run {
 	const struct source_config *config;
 	const struct bench_text *text;
 	SSL_CTX *ctx;
+	struct bench_tls_seen seen;
 	int ledger;
 	pthread_t control;	  /* gets SIGUSR1 when a worker ends */
 	_Atomic uint64_t next;	  /* index of the next message */
@@ -206,6 +207,9 @@ static void end_worker(struct worker *w)
 	pthread_mutex_lock(&run->lock);
 	if (end > run->totals.seconds)
 		run->totals.seconds = end;
+	run->totals.tls_clean_ends += w->session.tls_clean_ends;
+	run->totals.tls_unclean_ends += w->session.tls_unclean_ends;
+	run->totals.key_updates_sent += w->session.key_updates;
 	pthread_mutex_unlock(&run->lock);
 	atomic_fetch_sub(&run->running, 1);
 	pthread_kill(run->control, SIGUSR1);
@@ -374,7 +378,10 @@ static int set_up(struct run *run, struct bench_text **text, char *error,
 	if (run->config->tls == BENCH_TLS_NONE)
 		return 0;
 	run->ctx = bench_tls_client(&run->config->tls_config, error, cap);
-	return run->ctx ? 0 : -EINVAL;
+	if (!run->ctx)
+		return -EINVAL;
+	bench_tls_watch(run->ctx, &run->seen);
+	return 0;
 }
 
 int source_run(const struct source_config *config, struct source_totals *totals,
@@ -392,6 +399,8 @@ int source_run(const struct source_config *config, struct source_totals *totals,
 			snprintf(error, cap, "no thread could be started");
 	}
 	*totals = run.totals;
+	totals->key_updates_seen = atomic_load(&run.seen.key_updates);
+	totals->tickets = atomic_load(&run.seen.tickets);
 	SSL_CTX_free(run.ctx);
 	if (run.ledger >= 0)
 		close(run.ledger);

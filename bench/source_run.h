@@ -23,6 +23,11 @@ struct source_totals {
 	uint64_t connect_failures;
 	uint64_t handshakes;
 	uint64_t resumed;
+	uint64_t tls_clean_ends;   /* after QUIT the server sent close_notify */
+	uint64_t tls_unclean_ends; /* it did not */
+	uint64_t key_updates_sent;
+	uint64_t key_updates_seen;
+	uint64_t tickets; /* TLS session tickets received */
 	uint64_t ledger_errors;
 	double seconds;
 	char tls[96]; /* version and cipher; "mixed" if they differed */

@@ -388,6 +388,9 @@ void source_session_send(struct source_session *s, struct bench_message *m,
 	bench_message_rewind(m);
 	bench_hash_start(s->hash);
 	s->sent++;
+	if (s->config->key_update && s->sent % s->config->key_update == 0)
+		s->key_updates += bench_conn_key_update(
+			s->conn, s->config->key_update_ask);
 	ret->by_bdat = m->bdat && s->caps.chunking;
 	err = ret->by_bdat ? send_by_bdat(&t, pipe) : send_by_data(&t, pipe);
 	if (err) /* 421 to a pipelined command, then the end: not accepted */
@@ -423,6 +426,7 @@ static void keep_tls_session(struct source_session *s)
 
 void source_session_quit(struct source_session *s)
 {
+	bool tls = s->conn->ssl != NULL;
 	unsigned code;
 
 	if (s->conn->fd < 0)
@@ -431,6 +435,8 @@ void source_session_quit(struct source_session *s)
 		read_reply(s, NULL, &code);
 	keep_tls_session(s);
 	bench_conn_close(s->conn, LINGER_S);
+	s->tls_clean_ends += tls && s->conn->clean_end;
+	s->tls_unclean_ends += tls && !s->conn->clean_end;
 }
 
 void source_session_drop(struct source_session *s)

@@ -237,6 +237,45 @@ class Transfer(BenchTest):
                            "1", "--resume", "yes")
         self.assertEqual(sent["resumed"], 0)
 
+    def test_key_updates(self):
+        s = self.sink("--key-update", "2")
+        sent = self.source(s.address, "--messages", "20", "--key-update", "5",
+                           "--tls-version", "1.3", "--size", "100K")
+        got = s.stop()
+        self.assertEqual((sent["key_updates_sent"], got["key_updates_seen"]),
+                         (4, 4))
+        self.assertEqual((got["key_updates_sent"], sent["key_updates_seen"]),
+                         (10, 10))
+        self.assert_all_equal(20)
+
+    def test_key_updates_that_want_an_answer(self):
+        s = self.sink()
+        sent = self.source(s.address, "--messages", "9", "--key-update", "3",
+                           "--key-update-ask", "--tls-version", "1.3")
+        got = s.stop()
+        self.assertEqual((sent["key_updates_sent"], got["key_updates_seen"],
+                          sent["key_updates_seen"]), (3, 3, 3))
+        self.assert_all_equal(9)
+
+    def test_no_key_updates_in_tls_1_2(self):
+        s = self.sink("--key-update", "1")
+        sent = self.source(s.address, "--messages", "3", "--key-update", "1",
+                           "--tls-version", "1.2")
+        self.assertEqual(sent["key_updates_sent"], 0)
+        self.assertEqual(s.stop()["key_updates_sent"], 0)
+
+    def test_tickets_are_counted(self):
+        s = self.sink("--tickets", "3", "--tls-version", "1.3")
+        self.assertEqual(self.source(s.address)["tickets"], 3)
+
+    def test_ends_are_seen_from_both_sides(self):
+        s = self.sink()
+        sent = self.source(s.address, "--messages", "4", "--per-connection",
+                           "1")
+        self.assertEqual((sent["tls_clean_ends"], sent["tls_unclean_ends"]),
+                         (4, 0))
+        self.assertEqual(s.stop()["tls_clean_ends"], 4)
+
     def test_large_message(self):
         s = self.sink()
         self.source(s.address, "--messages", "2", "--size", "40M")
