@@ -238,13 +238,13 @@ static void on_ready(void *owner, struct outbound_session *session)
 {
 	struct destination *d = owner;
 
-	find(d, session)->use = DESTINATION_BUSY;
 	if (d->failures > 0)
 		log_info("queue.reachable",
 			 L_STR("next_hop", d->route->next_hop.text));
 	d->failures = 0;
 	uring_timer_clear(ring_of(d), &d->blocked);
-	/* The probe got through: others may be opened beside it. */
+	/* The probe got through: others may be opened beside it. It counts as
+	 * on its way until it asks for its first delivery, right after this. */
 	destination_pump(d);
 }
 

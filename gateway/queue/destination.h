@@ -13,7 +13,7 @@
 
 /* What one of its sessions is doing. */
 enum destination_use {
-	DESTINATION_OPENING, /* not ready yet */
+	DESTINATION_OPENING, /* has not asked for mail yet */
 	DESTINATION_BUSY,    /* has a delivery, or is on its way to an end */
 	DESTINATION_IDLE,    /* takes the next delivery at once */
 };

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Retry times, and the heap of deferred deliveries. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/queue/deferred.h"
+#include "gateway/queue/delivery.h"
+#include "gateway/queue/retry.h"
+#include "tests/support/sim_random.h"
+
+static uint64_t schedule[] = {10, 20, 60};
+static const struct config_retry retry = {schedule, 3, 1000};
+
+static void follows_the_schedule(void **state)
+{
+	assert_int_equal(retry_delay(&retry, 0), 0);
+	assert_int_equal(retry_delay(&retry, 1), 10);
+	assert_int_equal(retry_delay(&retry, 3), 60);
+}
+
+static void repeats_the_last_delay(void **state)
+{
+	assert_int_equal(retry_delay(&retry, 4), 60);
+	assert_int_equal(retry_delay(&retry, 4000000000u), 60);
+}
+
+static void expires_at_its_age(void **state)
+{
+	assert_false(retry_expired(&retry, 5000, 5999));
+	assert_true(retry_expired(&retry, 5000, 6000));
+}
+
+static void a_clock_set_back_expires_nothing(void **state)
+{
+	assert_false(retry_expired(&retry, 5000, 10));
+}
+
+static void gives_the_earliest_first(void **state)
+{
+	struct sim_random r = {7};
+	struct deferred d = {0};
+	struct delivery deliveries[200] = {0};
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < 200; i++) {
+		deliveries[i].due = sim_random_below(&r, 50);
+		assert_true(deferred_push(&d, &deliveries[i]));
+	}
+	for (size_t i = 0; i < 200; i++) {
+		struct delivery *top = deferred_top(&d);
+
+		assert_ptr_equal(deferred_pop(&d), top);
+		assert_true(top->due >= last);
+		last = top->due;
+	}
+	assert_null(deferred_top(&d));
+	assert_null(deferred_pop(&d));
+	deferred_deinit(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(follows_the_schedule),
+		cmocka_unit_test(repeats_the_last_delay),
+		cmocka_unit_test(expires_at_its_age),
+		cmocka_unit_test(a_clock_set_back_expires_nothing),
+		cmocka_unit_test(gives_the_earliest_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
