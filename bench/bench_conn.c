@@ -135,8 +135,12 @@ int bench_conn_connect_tls(struct bench_conn *c, SSL_CTX *ctx, const char *name,
 
 	if (ret)
 		return ret;
-	if (name)
-		SSL_set_tlsext_host_name(c->ssl, name);
+	if (name) {
+		char copy[256]; /* the macro casts const away */
+
+		snprintf(copy, sizeof(copy), "%s", name);
+		SSL_set_tlsext_host_name(c->ssl, copy);
+	}
 	if (resume)
 		SSL_set_session(c->ssl, resume);
 	errno = 0;

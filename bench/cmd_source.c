@@ -20,6 +20,8 @@ static const struct bench_opt options[] = {
 	 bench_opt_addr, AT(to), "host:port or [v6]:port"},
 	{"connections", "N", "connections at a time, a thread each (1)",
 	 bench_opt_count, AT(connections), "a number above 0"},
+	{"connect-first", NULL, "open all connections before sending, keep them\nto the end; the time of both is not counted",
+	 bench_opt_flag, AT(connect_first), NULL},
 	{"messages", "N", "messages in all (1)",
 	 bench_opt_u64, AT(messages), "a number"},
 	{"per-connection", "N", "messages before QUIT and a new connection\n(0: no limit)",

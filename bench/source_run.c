@@ -20,6 +20,13 @@ enum {
 	TICK_MS = 250,
 };
 
+/* Where all workers wait for each other, when they are to connect first. */
+enum gate {
+	GATE_CONNECTED,
+	GATE_SENT,
+	GATES
+};
+
 struct run {
 	const struct source_config *config;
 	const struct bench_text *text;
@@ -31,7 +38,10 @@ struct run {
 	_Atomic unsigned running; /* workers */
 	_Atomic bool stop;
 	_Atomic unsigned complaints;
-	pthread_mutex_t lock; /* totals */
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t moved;
+	unsigned expected;	 /* workers that were started */
+	unsigned arrived[GATES]; /* how many of them came so far */
 	struct source_totals totals;
 	double started;
 };
@@ -197,14 +207,42 @@ static bool deliver(struct worker *w, struct bench_message *m)
 	return !(w->run->config->retry && w->session.conn->fd < 0);
 }
 
+static void pass_gate(struct run *run, enum gate gate)
+{
+	if (!run->config->connect_first)
+		return;
+	pthread_mutex_lock(&run->lock);
+	if (++run->arrived[gate] >= run->expected) {
+		pthread_cond_broadcast(&run->moved);
+		if (gate == GATE_CONNECTED)
+			run->started = now();
+	}
+	while (run->arrived[gate] < run->expected)
+		pthread_cond_wait(&run->moved, &run->lock);
+	pthread_mutex_unlock(&run->lock);
+}
+
+/* Workers that could not be started are not waited for. */
+static void expect_workers(struct run *run, unsigned count)
+{
+	pthread_mutex_lock(&run->lock);
+	run->expected = count;
+	pthread_cond_broadcast(&run->moved);
+	pthread_mutex_unlock(&run->lock);
+}
+
 static void end_worker(struct worker *w)
 {
 	struct run *run = w->run;
 	double end;
 
+	if (!run->config->connect_first)
+		source_session_quit(&w->session);
+	end = now();
+	pass_gate(run, GATE_SENT);
 	source_session_quit(&w->session);
-	end = now() - run->started;
 	pthread_mutex_lock(&run->lock);
+	end -= run->started;
 	if (end > run->totals.seconds)
 		run->totals.seconds = end;
 	run->totals.tls_clean_ends += w->session.tls_clean_ends;
@@ -223,6 +261,9 @@ static void *work(void *arg)
 	bool go_on = m != NULL;
 
 	w->progress = now();
+	if (run->config->connect_first)
+		ensure_open(w); /* what fails is tried again for a message */
+	pass_gate(run, GATE_CONNECTED);
 	while (go_on && !atomic_load(&run->stop)) {
 		uint64_t index = atomic_fetch_add(&run->next, 1);
 
@@ -239,10 +280,11 @@ static void *work(void *arg)
 static void show_progress(struct run *run, bool last)
 {
 	struct source_totals t;
-	double seconds = now() - run->started;
+	double seconds;
 
 	pthread_mutex_lock(&run->lock);
 	t = run->totals;
+	seconds = now() - run->started;
 	pthread_mutex_unlock(&run->lock);
 	fprintf(stderr,
 		"%ssource: %llu/%llu accepted, %llu not, %llu again, "
@@ -306,6 +348,7 @@ static unsigned start_workers(struct run *run, struct worker *workers)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	atomic_store(&run->running, count);
+	expect_workers(run, count);
 	for (i = 0; i < count; i++) {
 		if (init_worker(&workers[i], run) ||
 		    pthread_create(&workers[i].thread, &attr, work,
@@ -317,6 +360,7 @@ static unsigned start_workers(struct run *run, struct worker *workers)
 		}
 	}
 	pthread_attr_destroy(&attr);
+	expect_workers(run, i);
 	return i;
 }
 
@@ -392,6 +436,7 @@ int source_run(const struct source_config *config, struct source_totals *totals,
 	int err;
 
 	pthread_mutex_init(&run.lock, NULL);
+	pthread_cond_init(&run.moved, NULL);
 	err = set_up(&run, &text, error, cap);
 	if (!err) {
 		err = run_workers(&run);
@@ -405,6 +450,7 @@ int source_run(const struct source_config *config, struct source_totals *totals,
 	if (run.ledger >= 0)
 		close(run.ledger);
 	bench_text_free(text);
+	pthread_cond_destroy(&run.moved);
 	pthread_mutex_destroy(&run.lock);
 	return err;
 }

@@ -30,6 +30,7 @@ struct source_config {
 	unsigned connections;
 	uint64_t messages;
 	uint64_t per_connection; /* 0: no limit */
+	bool connect_first;	 /* all connections, and keep them to the end */
 	bool retry;
 	unsigned retry_delay_ms;
 	unsigned give_up_s;

@@ -291,6 +291,20 @@ class Transfer(BenchTest):
         self.assertLessEqual(sent["connections"], 200)
         self.assert_all_equal(600)
 
+    def test_connections_first(self):
+        s = self.sink()
+        sent = self.source(s.address, "--messages", "150", "--connections",
+                           "100", "--size", "1K", "--connect-first")
+        self.assertEqual(sent["connections"], 100)
+        self.assertEqual(s.stop()["connections"], 100)
+        self.assert_all_equal(150)
+
+    def test_connections_first_with_nobody_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
+        self.source(f"127.0.0.1:{port}", "--messages", "9", "--connections",
+                    "3", "--connect-first", status=EX_UNAVAILABLE)
+
     def test_same_seed_same_mail(self):
         s = self.sink(tls="none")
         self.source(s.address, "--messages", "5", "--tls", "none", "--size",
