@@ -105,7 +105,7 @@ const char *doctor_uring_cost(const char *name);
 
 /* One more thing that kernel TLS can have. */
 struct doctor_ktls_extra {
-	const char *name, *since, *cost;
+	const char *name, *used_for, *since, *cost;
 	size_t offset; /* of the bool in struct ktls_caps */
 };
 const struct doctor_ktls_extra *doctor_ktls_extras(size_t *count);

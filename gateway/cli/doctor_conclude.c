@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what was found to what it means. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "gateway/cli/doctor.h"
 
@@ -28,12 +29,9 @@ bool doctor_uring_has(const struct doctor_report *report,
 const char *doctor_uring_instead(const struct doctor_report *report,
 				 const struct uring_cap_row *row)
 {
-	if (row->offset == offsetof(struct uring_caps, coop_taskrun) &&
+	if (strcmp(row->name, "coop_taskrun") == 0 &&
 	    report->uring.defer_taskrun)
 		return "defer_taskrun";
-	if (row->offset == offsetof(struct uring_caps, provide_buffers) &&
-	    report->uring.buf_ring)
-		return "buf_ring";
 	return NULL;
 }
 

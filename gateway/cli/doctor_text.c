@@ -99,22 +99,21 @@ static void print_uring(const struct doctor_report *report, FILE *out)
 
 static void print_ciphers(const struct ktls_caps *caps, FILE *out)
 {
-	fprintf(out, "  %-20s", "");
+	fprintf(out, "  %-18s", "");
 	for (unsigned v = KTLS_TLS_1_2; v < KTLS_VERSIONS; v++) {
 		for (unsigned d = 0; d < KTLS_DIRECTIONS; d++)
-			fprintf(out, "%s %-4s", ktls_version_name(v),
+			fprintf(out, "  %s %s", ktls_version_name(v),
 				ktls_direction_name(d));
 	}
-	fputc('\n', out);
 	for (unsigned c = KTLS_AES_128_GCM; c < KTLS_CIPHERS; c++) {
-		fprintf(out, "  %-20s", ktls_cipher_name(c));
+		fprintf(out, "\n  %-18s", ktls_cipher_name(c));
 		for (unsigned v = KTLS_TLS_1_2; v < KTLS_VERSIONS; v++) {
 			for (unsigned d = 0; d < KTLS_DIRECTIONS; d++)
-				fprintf(out, "%-12s",
+				fprintf(out, "  %*s", 10,
 					caps->cipher[c][v][d] ? "yes" : "no");
 		}
-		fputc('\n', out);
 	}
+	fputc('\n', out);
 }
 
 /* A kernel's refusal of single ciphers, each said once. */
@@ -134,6 +133,20 @@ static void print_cipher_errors(const struct ktls_caps *caps, FILE *out)
 	}
 }
 
+static void print_extra(const struct ktls_caps *caps,
+			const struct doctor_ktls_extra *extra, FILE *out)
+{
+	bool has = *(const bool *)((const char *)caps + extra->offset);
+
+	fprintf(out, "  %-3s  %-17s %s\n", has ? "yes" : "no", extra->name,
+		extra->used_for);
+	if (!has)
+		fprintf(out,
+			"       %-17s costs: %s\n"
+			"       %-17s comes with Linux %s\n",
+			"", extra->cost, "", extra->since);
+}
+
 static void print_ktls(const struct doctor_report *report, FILE *out)
 {
 	size_t count;
@@ -151,19 +164,8 @@ static void print_ktls(const struct doctor_report *report, FILE *out)
 	fprintf(out, "%-*sworks\n", INDENT, "kernel TLS");
 	print_ciphers(&report->ktls, out);
 	print_cipher_errors(&report->ktls, out);
-	for (size_t i = 0; i < count; i++) {
-		bool has = *(const bool *)((const char *)&report->ktls +
-					   extras[i].offset);
-
-		fprintf(out, "  %-3s  %-17s", has ? "yes" : "no",
-			extras[i].name);
-		if (!has)
-			fprintf(out, " costs: %s\n       %-17s comes with %s%s",
-				extras[i].cost, "",
-				extras[i].since[0] < 'A' ? "Linux " : "",
-				extras[i].since);
-		fputc('\n', out);
-	}
+	for (size_t i = 0; i < count; i++)
+		print_extra(&report->ktls, &extras[i], out);
 }
 
 static void print_libraries(const struct doctor_report *report, FILE *out)
