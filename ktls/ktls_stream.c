@@ -253,7 +253,8 @@ static void stream_deliver(struct ktls_stream_private *p)
 	p->fn(p->owner, (enum ktls_event)event);
 }
 
-/* Goes as far as it can without an input. */
+/* Goes as far as it can without an input. A step may wait for the queue to be
+ * out, and may itself have something to send. */
 static void stream_advance(struct ktls_stream_private *p)
 {
 	enum kstream_state before;
@@ -263,6 +264,7 @@ static void stream_advance(struct ktls_stream_private *p)
 		stream_set_state(p, kstream_send_pump(p));
 		if (stream_rows[p->state].advance)
 			stream_set_state(p, stream_rows[p->state].advance(p));
+		stream_set_state(p, kstream_send_pump(p));
 		if (!p->pending)
 			stream_set_state(p, kstream_recv_arm(p));
 	} while (p->state != before);

@@ -63,8 +63,10 @@ static bool recv_wanted(const struct ktls_stream_private *p)
 {
 	if (p->ops.recv || p->waiter.next || p->end == KSTREAM_END_FIN)
 		return false;
-	if (p->state == KSTREAM_HANDSHAKE || p->state == KSTREAM_LINGERING)
+	if (p->state == KSTREAM_LINGERING)
 		return true;
+	if (p->state == KSTREAM_HANDSHAKE) /* what raced start_tls first */
+		return p->inbox.count == 0;
 	if (p->state != KSTREAM_PLAIN && p->state != KSTREAM_SECURE)
 		return false;
 	return p->end == KSTREAM_END_OPEN && !p->paused && !kstream_unread(p);
