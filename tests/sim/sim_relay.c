@@ -61,6 +61,7 @@ struct world {
 	struct test_certs certs;
 	struct ktls_ctx *server_ctx, *client_ctx;
 	struct config *clear, *secure;
+	struct next_hop clear_hop, secure_hop;
 	uint64_t accepted, delivered, repeated, refused, restarts, handshakes;
 };
 
@@ -70,7 +71,7 @@ struct sim {
 	bool tls;
 	const struct config *config;
 	struct sim_net net;
-	struct next_hop hop;
+	struct next_hop *hop;
 	struct spool *spool;
 	struct queue *queue;
 	struct inbound *inbound;
@@ -114,7 +115,7 @@ static void open_relay(struct sim *s)
 		.path = path, .segment_size = 256 * 1024, .sync = true};
 	struct queue_config queue = {.config = s->config,
 				     .env = &s->net.env,
-				     .hops = &s->hop,
+				     .hops = s->hop,
 				     .socket = sim_net_socket,
 				     .socket_arg = &s->net,
 				     .wall_clock = sim_net_wall_clock};
@@ -324,7 +325,6 @@ static void set_up(struct sim *s)
 	s->resets = fake.reset_percent > 0;
 	/* Few buffers, so that they run out. */
 	sim_net_open(&s->net, &fake, 4);
-	sim_net_hop(&s->hop, &s->config->routes[0], PORT);
 	CHECK(inbound_admission_create(&s->admission) == 0, "admission", 0);
 	s->listener = (struct inbound_listener){
 		&s->config->listeners[0], s->tls ? s->world->server_ctx : NULL};
@@ -437,7 +437,6 @@ static void tear_down(struct sim *s)
 		free(s->messages[i].body);
 	}
 	inbound_admission_destroy(&s->admission);
-	next_hop_deinit(&s->hop);
 	sim_net_close(&s->net);
 }
 
@@ -459,6 +458,7 @@ static void one_seed(struct world *w, uint64_t seed)
 	s->random.state = seed;
 	s->tls = sim_random_percent(&s->random, 15);
 	s->config = s->tls ? w->secure : w->clear;
+	s->hop = s->tls ? &w->secure_hop : &w->clear_hop;
 	set_up(s);
 	run(s);
 	tear_down(s);
@@ -512,10 +512,15 @@ static void make_world(struct world *w)
 	      0);
 	w->clear = make_config(w, "none");
 	w->secure = make_config(w, "encrypt");
+	/* Once: a client's context loads the system's trust anchors. */
+	sim_net_hop(&w->clear_hop, &w->clear->routes[0], PORT);
+	sim_net_hop(&w->secure_hop, &w->secure->routes[0], PORT);
 }
 
 static void unmake_world(struct world *w)
 {
+	next_hop_deinit(&w->clear_hop);
+	next_hop_deinit(&w->secure_hop);
 	config_unref(&w->clear);
 	config_unref(&w->secure);
 	ktls_ctx_unref(&w->server_ctx);
