@@ -147,7 +147,6 @@ static int turn_submit(struct uring *ring, uint64_t wait_ns)
 		uring_wake_arm(ring);
 	if (ring->cancels_unsent)
 		uring_cancel_unsent(ring);
-	uring_bufs_flush(ring);
 	err = uring_backlog_flush(ring);
 	if (!err)
 		err = uring_submit(ring, turn_wait(ring, wait_ns));

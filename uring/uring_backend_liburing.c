@@ -56,8 +56,6 @@ static void real_probe(struct uring_backend *backend, enum uring_level level,
 			io_uring_opcode_supported(probe, IORING_OP_SOCKET);
 		caps->op_send_zc =
 			io_uring_opcode_supported(probe, IORING_OP_SEND_ZC);
-		caps->provide_buffers = io_uring_opcode_supported(
-			probe, IORING_OP_PROVIDE_BUFFERS);
 		/* No bit tells; it came with SOCKET, in 5.19. */
 		caps->cancel_fd = caps->op_socket;
 		io_uring_free_probe(probe);

@@ -22,16 +22,14 @@ static int bufs_alloc(struct uring_bufs *bufs)
 		return -ENOMEM;
 	if (bufs->ring->caps.buf_ring)
 		return uring_bufs_ring_init(bufs);
-	if (bufs->ring->caps.provide_buffers)
-		return uring_bufs_legacy_init(bufs);
-	return -ENOTSUP;
+	return uring_bufs_list_init(bufs);
 }
 
 static void bufs_free(struct uring_bufs *bufs)
 {
 	if (bufs->entries)
 		uring_bufs_ring_free(bufs);
-	free(bufs->pending);
+	free(bufs->free_ids);
 	free(bufs->out_map);
 	free(bufs->memory);
 	free(bufs);
@@ -89,8 +87,6 @@ void uring_bufs_destroy(struct uring_bufs **bufsp)
 	assert(bufs->waiters.next == &bufs->waiters);
 	*bufsp = NULL;
 	bufs_unlink(bufs);
-	if (!bufs->entries)
-		uring_bufs_legacy_free(bufs);
 	bufs_free(bufs);
 }
 
@@ -134,7 +130,7 @@ void uring_buf_return(struct uring_buf *buf)
 	if (bufs->entries)
 		uring_bufs_ring_give(bufs, id);
 	else
-		uring_bufs_legacy_give(bufs, id);
+		uring_bufs_list_give(bufs, id);
 	*buf = (struct uring_buf){0};
 }
 
@@ -146,13 +142,6 @@ unsigned uring_bufs_out(const struct uring_bufs *bufs)
 unsigned uring_bufs_size(const struct uring_bufs *bufs)
 {
 	return bufs->size;
-}
-
-void uring_bufs_flush(struct uring *ring)
-{
-	for (struct uring_bufs *bufs = ring->groups; bufs; bufs = bufs->next)
-		if (bufs->pending_count > 0)
-			uring_bufs_legacy_flush(bufs);
 }
 
 /*
@@ -189,9 +178,16 @@ void uring_bufs_unwait(struct uring_bufs *bufs, struct uring_bufs_waiter *w)
 	(void)bufs;
 }
 
+/* Buffers that a receive could get now: of a list exactly, of a ring at most
+ * (the kernel may have filled some already). */
+static unsigned bufs_free_count(const struct uring_bufs *bufs)
+{
+	return bufs->entries ? bufs->count - bufs->out : bufs->free_count;
+}
+
 static bool bufs_hopeful(const struct uring_bufs *bufs)
 {
-	return bufs->changed && bufs->out < bufs->count &&
+	return bufs->changed && bufs_free_count(bufs) > 0 &&
 	       bufs->waiters.next != &bufs->waiters;
 }
 
@@ -217,7 +213,7 @@ static struct uring_bufs_waiter *next_waiter(struct uring_bufs *bufs)
 
 static unsigned bufs_run_waiters(struct uring_bufs *bufs)
 {
-	unsigned room = bufs->count - bufs->out;
+	unsigned room = bufs_free_count(bufs);
 	struct uring_bufs_waiter *w;
 	unsigned called = 0;
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A group of equal buffers lent to the kernel for receiving: the kernel picks
- * one when data is there, so an idle connection holds none.
+ * A group of equal buffers for receiving: one is chosen when data is there, so
+ * an idle connection holds none.
  *
- * Two forms behind one face: buffer rings (IORING_REGISTER_PBUF_RING, 5.19)
- * and legacy provided buffers (IORING_OP_PROVIDE_BUFFERS, 5.7).
+ * Two forms behind one face: the kernel chooses from a buffer ring
+ * (IORING_REGISTER_PBUF_RING, 5.19); without it the ring polls first and
+ * chooses itself.  IORING_OP_PROVIDE_BUFFERS (5.7) is not used, see
+ * uring_bufs_list.c.
  *
- * Ownership: a buffer is the kernel's until an event carries it, then the
+ * Ownership: a buffer is the ring's until an event carries it, then the
  * event receiver's until uring_buf_return().  Returning twice, or a buffer of
  * another group, is a bug and asserted.
  */
@@ -23,9 +25,9 @@ struct uring_bufs;
 /*
  * uring_bufs_create() - lend @count (power of two, <= 32768) buffers of @size
  * bytes each.  @out is returned owned.  Returns 0 or -errno: -EINVAL (count or
- * size), -ENOMEM, -ENOTSUP (neither form is there), -ENOSPC (65,536 groups
- * have been made on this ring: group numbers are never used again, so that a
- * late receive can't write into another group's memory).
+ * size), -ENOMEM, -ENOSPC (65,536 groups have been made on this ring:
+ * group numbers are never used again, so that a late receive can't write into
+ * another group's memory).
  *
  * A multishot uring_recvmsg_group() needs 16 bytes for its header and the
  * control length of each buffer.
@@ -37,7 +39,7 @@ int uring_bufs_create(struct uring *ring, unsigned count, unsigned size,
  * uring_destroy(), with no receive of this group in flight. */
 void uring_bufs_destroy(struct uring_bufs **bufs);
 
-/* uring_buf_return() - give a buffer back to the kernel; clears *buf.
+/* uring_buf_return() - give a buffer back to its group; clears *buf.
  * Accepts a buf whose data is NULL. */
 void uring_buf_return(struct uring_buf *buf);
 

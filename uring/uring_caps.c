@@ -25,7 +25,6 @@ static const struct uring_cap_row rows[] = {
 	ROW(op_msg_ring, "5.18", "messages between workers"),
 	ROW(op_socket, "5.19", "opening sockets through the ring"),
 	ROW(op_send_zc, "6.0", "zero-copy send (never on kernel TLS)"),
-	ROW(provide_buffers, "5.7", "receive buffers lent by request"),
 	ROW(buf_ring, "5.19", "receive buffers lent in a shared ring"),
 	ROW(multishot_accept, "5.19", "one request accepts many connections"),
 	ROW(multishot_recv, "6.0", "one request receives many times"),

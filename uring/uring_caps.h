@@ -14,7 +14,7 @@
  * Each level offers what the named mainline kernel's io_uring offered. */
 enum uring_level {
 	URING_LEVEL_BEST = 0, /* all that the probe finds */
-	URING_LEVEL_5_10,     /* no multishot, legacy provided buffers */
+	URING_LEVEL_5_10,     /* no multishot, no buffer rings */
 	URING_LEVEL_5_19, /* buffer rings, multishot accept; no multishot recv */
 	URING_LEVEL_6_1,
 };
@@ -35,8 +35,7 @@ struct uring_caps {
 	bool op_msg_ring; /* 5.18 */
 	bool op_socket;	  /* 5.19 */
 	bool op_send_zc;  /* 6.0 (refused on kernel TLS: never used there) */
-	bool provide_buffers;  /* 5.7 legacy provided buffers */
-	bool buf_ring;	       /* 5.19 IORING_REGISTER_PBUF_RING */
+	bool buf_ring;	  /* 5.19 IORING_REGISTER_PBUF_RING */
 	bool multishot_accept; /* 5.19 */
 	bool multishot_recv;   /* 6.0, recv and recvmsg */
 	bool cancel_fd;	       /* 5.19 */

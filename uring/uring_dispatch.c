@@ -10,19 +10,13 @@
 
 static unsigned dispatch_own(struct uring *ring, const struct uring_cqe *cqe)
 {
-	uint64_t data = cqe->user_data & ~URING_OWN;
-	unsigned tag = (unsigned)(data >> URING_OWN_TAG_SHIFT);
+	uint64_t tag = (cqe->user_data & ~URING_OWN) >> URING_OWN_TAG_SHIFT;
 
-	data &= (UINT64_C(1) << URING_OWN_TAG_SHIFT) - 1;
 	switch ((enum uring_own_tag)tag) {
 	case URING_OWN_WAKE:
 		uring_wake_done(ring);
 		return 1;
-	case URING_OWN_PROVIDE:
-		uring_bufs_legacy_done(ring, data, cqe->res);
-		return 0;
 	case URING_OWN_CANCEL:
-	case URING_OWN_REMOVE:
 		return 0;
 	}
 	ring->stats.stale++;
@@ -34,6 +28,7 @@ static bool next_stage(struct uring *ring, struct uring_op *op, int *res)
 {
 	switch (op->stage) {
 	case URING_STAGE_RESULT:
+	case URING_STAGE_PICKED:
 		return false;
 	case URING_STAGE_DONE:
 		*res = op->result;
@@ -50,10 +45,7 @@ static bool next_stage(struct uring *ring, struct uring_op *op, int *res)
 	}
 	if (op->stage == URING_STAGE_SENDABLE)
 		return uring_send_writable(ring, op, res);
-	if (uring_recv_polled(ring, op))
-		return true;
-	*res = -ENOMEM;
-	return false;
+	return uring_recv_readable(ring, op, res);
 }
 
 /*
@@ -102,11 +94,15 @@ static void attach_buffer(struct uring_op *op, const struct uring_cqe *cqe,
 {
 	size_t len = cqe->res > 0 ? (size_t)cqe->res : 0;
 
-	if (!(cqe->flags & IORING_CQE_F_BUFFER))
-		return;
-	assert(op->group);
-	uring_bufs_take(op->group, cqe->flags >> IORING_CQE_BUFFER_SHIFT, len,
-			&event->buf);
+	if (op->stage == URING_STAGE_PICKED) {
+		uring_bufs_take(op->group, (unsigned)op->result, len,
+				&event->buf);
+	} else if (cqe->flags & IORING_CQE_F_BUFFER) {
+		assert(op->group);
+		uring_bufs_take(op->group,
+				cqe->flags >> IORING_CQE_BUFFER_SHIFT, len,
+				&event->buf);
+	}
 }
 
 static void count_result(struct uring_stats *stats, int res)

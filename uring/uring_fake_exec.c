@@ -172,10 +172,7 @@ static int recvmsg_selected(struct uring_fake *fake, struct fake_req *req,
 				      : recvmsg_single(fake, req, &buf);
 }
 
-/*
- * The end of the stream.  Kernels with legacy buffers have taken one by then;
- * a multishot RECVMSG says it with a header and no payload.
- */
+/* The end of the stream; RECVMSG says it with a header and no payload. */
 static int recv_eof(struct uring_fake *fake, struct fake_req *req,
 		    uint32_t *flags)
 {
@@ -189,9 +186,8 @@ static int recv_eof(struct uring_fake *fake, struct fake_req *req,
 	}
 	if (req->sqe.opcode == IORING_OP_RECVMSG)
 		return recvmsg_selected(fake, req, flags);
-	if (fake_group_is_legacy(fake, req->sqe.buf_group))
-		return recv_selected(fake, req, flags);
-	return 0;
+	/* Kernels may have taken a buffer for it, or not. */
+	return fake_chance(fake, 50) ? recv_selected(fake, req, flags) : 0;
 }
 
 static bool recv_is_allowed(const struct uring_fake *fake,

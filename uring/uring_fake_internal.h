@@ -80,15 +80,13 @@ struct fake_reqs {
 	unsigned count, room;
 };
 
-/* A group of provided buffers: in a ring, or given one by one. */
+/* A registered buffer ring. */
 struct fake_group {
 	struct fake_group *next;
 	uint16_t id;
 	struct io_uring_buf *ring;
 	unsigned count;
 	uint16_t head;
-	struct io_uring_buf *list; /* legacy; count of them */
-	unsigned room;
 };
 
 struct fake_fault {
@@ -206,12 +204,9 @@ int fake_splice(struct uring_fake *fake, struct fake_req *req);
 int fake_group_register(struct uring_fake *fake, void *ring_mem, unsigned count,
 			uint16_t id);
 int fake_group_unregister(struct uring_fake *fake, uint16_t id);
-int fake_provide(struct uring_fake *fake, const struct io_uring_sqe *sqe);
-int fake_remove(struct uring_fake *fake, const struct io_uring_sqe *sqe);
 /* Take a buffer; 0 and *flags gets its id, or -ENOBUFS. */
 int fake_select(struct uring_fake *fake, uint16_t id, struct io_uring_buf *buf,
 		uint32_t *flags);
-bool fake_group_is_legacy(struct uring_fake *fake, uint16_t id);
 void fake_groups_free(struct uring_fake *fake);
 
 #endif

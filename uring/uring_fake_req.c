@@ -303,23 +303,13 @@ static void start(struct uring_fake *fake, const struct io_uring_sqe *sqe)
 	place_ready(fake, req);
 }
 
-/* Requests that kernels finish while submitting do so here, in order. */
+/* A cancel is done while submitting, as in the kernel. */
 void fake_submit_sqe(struct uring_fake *fake, const struct io_uring_sqe *sqe)
 {
-	switch (sqe->opcode) {
-	case IORING_OP_ASYNC_CANCEL:
+	if (sqe->opcode == IORING_OP_ASYNC_CANCEL)
 		fake_post(fake, sqe->user_data, cancel(fake, sqe->addr), 0);
-		break;
-	case IORING_OP_PROVIDE_BUFFERS:
-		fake_post(fake, sqe->user_data, fake_provide(fake, sqe), 0);
-		break;
-	case IORING_OP_REMOVE_BUFFERS:
-		fake_post(fake, sqe->user_data, fake_remove(fake, sqe), 0);
-		break;
-	default:
+	else
 		start(fake, sqe);
-		break;
-	}
 }
 
 void fake_reqs_free(struct uring_fake *fake)

@@ -87,8 +87,8 @@ unsigned fake_sock_events(const struct uring_fake *fake,
 		return sock->pending_count ? POLLIN : 0;
 	if (!sock->peer)
 		return POLLOUT | POLLHUP;
-	if (fake_readable(sock) > 0 || fake_ktls_unread(sock) ||
-	    at_eof(sock) || sock->error)
+	if (fake_readable(sock) > 0 || fake_ktls_unread(sock) || at_eof(sock) ||
+	    sock->error)
 		events |= POLLIN;
 	if (at_eof(sock))
 		events |= POLLRDHUP;

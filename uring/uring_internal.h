@@ -38,10 +38,8 @@ enum {
 #define URING_GENERATION_MASK UINT32_C(0x7fffffff)
 
 enum uring_own_tag {
-	URING_OWN_WAKE,	   /* poll of the eventfd */
-	URING_OWN_CANCEL,  /* result not looked at */
-	URING_OWN_PROVIDE, /* legacy buffers; data: group, first id, count */
-	URING_OWN_REMOVE,  /* legacy buffers; result not looked at */
+	URING_OWN_WAKE,	  /* poll of the eventfd */
+	URING_OWN_CANCEL, /* result not looked at */
 };
 
 /* Who holds an op. */
@@ -55,7 +53,8 @@ enum uring_op_state {
 enum uring_op_stage {
 	URING_STAGE_RESULT,  /* it is the result */
 	URING_STAGE_DONE,    /* the result is op->result (a NOP flies) */
-	URING_STAGE_POLLED,  /* readable: queue the receive now */
+	URING_STAGE_POLLED,  /* readable: pick a buffer, queue the receive */
+	URING_STAGE_PICKED,  /* it is the result, in buffer op->result */
 	URING_STAGE_SENDABLE /* writable: sendmsg(2) now */
 };
 
@@ -73,7 +72,7 @@ struct uring_op {
 	uint32_t slot;
 	uint32_t generation;
 	int fd;
-	int result; /* URING_STAGE_DONE */
+	int result; /* by stage: the result, a buffer, a send's flags */
 	enum uring_op_kind kind;
 	enum uring_op_state state;
 	enum uring_op_stage stage;
@@ -125,9 +124,9 @@ struct uring_bufs {
 	struct uring *ring;
 	struct uring_bufs *next;
 	unsigned char *memory;
-	struct io_uring_buf *entries; /* buffer ring; NULL: legacy form */
-	uint16_t *pending; /* legacy: ids to be given back, in order */
-	unsigned pending_count;
+	struct io_uring_buf *entries; /* buffer ring; NULL: a list */
+	uint16_t *free_ids;	      /* list: a stack of free_count */
+	unsigned free_count;
 	uint64_t *out_map; /* bit set: with an event receiver */
 	unsigned out;
 	unsigned count, size;
@@ -203,28 +202,23 @@ unsigned uring_timers_run(struct uring *ring);
 /* uring_bufs.c */
 void uring_bufs_take(struct uring_bufs *bufs, unsigned id, size_t len,
 		     struct uring_buf *buf);
-/* Legacy form: queue what came back; run before each submit. */
-void uring_bufs_flush(struct uring *ring);
 bool uring_bufs_waiting(const struct uring *ring);
 unsigned uring_bufs_run_waiters(struct uring *ring);
 
-/* uring_bufs_legacy.c */
-int uring_bufs_legacy_init(struct uring_bufs *bufs);
-void uring_bufs_legacy_give(struct uring_bufs *bufs, unsigned id);
-void uring_bufs_legacy_flush(struct uring_bufs *bufs);
-void uring_bufs_legacy_free(struct uring_bufs *bufs);
-/* A PROVIDE request ended; @data as in its user_data. */
-void uring_bufs_legacy_done(struct uring *ring, uint64_t data, int res);
+/* uring_bufs_list.c */
+int uring_bufs_list_init(struct uring_bufs *bufs);
+void uring_bufs_list_give(struct uring_bufs *bufs, unsigned id);
+/* A free buffer's id, or -ENOBUFS. */
+int uring_bufs_list_pick(struct uring_bufs *bufs);
 
 /* uring_bufs_ring.c */
 int uring_bufs_ring_init(struct uring_bufs *bufs);
 void uring_bufs_ring_give(struct uring_bufs *bufs, unsigned id);
 void uring_bufs_ring_free(struct uring_bufs *bufs);
 
-/* uring_recv.c: the second half of a receive that polled first */
-bool uring_recv_polled(struct uring *ring, struct uring_op *op);
-/* uring_send.c: the second half of a send by system call; true: it flies on,
- * false: *res is the result */
+/* The second halves of ops that polled first (uring_recv.c, uring_send.c).
+ * True: the op flies on; false: *res is its result. */
+bool uring_recv_readable(struct uring *ring, struct uring_op *op, int *res);
 bool uring_send_writable(struct uring *ring, struct uring_op *op, int *res);
 
 /* uring_caps.c: take away what is newer than @level */

@@ -99,7 +99,8 @@ struct uring_op *uring_accept(struct uring *, struct uring_target, int fd);
 struct uring_op *uring_connect(struct uring *, struct uring_target, int fd,
 			       const struct sockaddr *addr, socklen_t len);
 
-/* recv(2) into the caller's memory; borrowed until the final event. */
+/* recv(2) into the caller's memory; borrowed until the final event. Short
+ * counts happen, before 5.19 with MSG_WAITALL too. */
 struct uring_op *uring_recv(struct uring *, struct uring_target, int fd,
 			    void *buf, size_t len, int flags);
 

@@ -4,10 +4,10 @@
  *  - multishot (6.0): one request, an event per piece;
  *  - single-shot with a buffer ring (5.19): the kernel takes a buffer when
  *    data is there and gives it back when it was mistaken;
- *  - single-shot with legacy buffers: those kernels keep a buffer with every
- *    request that waits, so that idle connections would hold them all.  There
- *    the op first polls, and receives when something is there.
+ *  - neither: the op polls, and when something is there, a buffer is picked
+ *    here and received into.
  */
+#include <errno.h>
 #include <poll.h>
 
 #include "uring/uring_internal.h"
@@ -49,15 +49,38 @@ static void start_group(struct uring_op *op, struct uring_bufs *group,
 		prep_multishot(op, sqe);
 }
 
-bool uring_recv_polled(struct uring *ring, struct uring_op *op)
+static void prep_picked(struct uring_op *op, struct io_uring_sqe *sqe, int id)
 {
-	struct io_uring_sqe *sqe = uring_sqe(ring);
+	struct uring_bufs *group = op->group;
+	void *memory = group->memory + (size_t)id * group->size;
 
-	if (!sqe)
-		return false;
-	op->stage = URING_STAGE_RESULT;
-	prep_group(op, sqe);
+	op->stage = URING_STAGE_PICKED;
+	op->result = id;
+	if (op->kind == URING_OP_RECV) {
+		uring_prep(sqe, IORING_OP_RECV, op->fd, memory, group->size, 0);
+	} else {
+		op->msg.iov[0].iov_base = memory;
+		uring_prep(sqe, IORING_OP_RECVMSG, op->fd, &op->msg.hdr, 1, 0);
+	}
 	sqe->user_data = uring_op_user_data(op);
+}
+
+bool uring_recv_readable(struct uring *ring, struct uring_op *op, int *res)
+{
+	struct io_uring_sqe *sqe;
+	int id = uring_bufs_list_pick(op->group);
+
+	if (id < 0) {
+		*res = id;
+		return false;
+	}
+	sqe = uring_sqe(ring);
+	if (!sqe) {
+		uring_bufs_list_give(op->group, (unsigned)id);
+		*res = -ENOMEM;
+		return false;
+	}
+	prep_picked(op, sqe, id);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -197,7 +198,7 @@ static void the_end_brings_no_buffer(void **state)
 		int fds[2];
 
 		w->count = 0;
-		world_pair(w, fds);
+		world_tcp_pair(w, fds);
 		r.fd = fds[0];
 		w->keep_buffers = true;
 		start_receiver(w, &r);
@@ -217,7 +218,7 @@ static void recvmsg_gives_payload_and_control(void **state)
 	struct receiver r = {.bufs = make_group(w), .message = true};
 	int fds[2];
 
-	world_pair(w, fds);
+	world_tcp_pair(w, fds);
 	r.fd = fds[0];
 	start_receiver(w, &r);
 	for (unsigned i = 0; i < 3 * COUNT; i++) {
@@ -235,33 +236,32 @@ static void recvmsg_gives_payload_and_control(void **state)
 	end(w, fds, r.bufs);
 }
 
-/* A real socket that sends control data with everything. */
+/* A TCP socket tells with each piece how much more there is. */
 static void recvmsg_brings_real_control_data(void **state)
 {
 	struct world *w = *state;
 	struct receiver r = {.bufs = make_group(w), .message = true};
 	struct cmsghdr cmsg;
-	struct ucred cred;
-	int on = 1;
+	int left, on = 1;
 	int fds[2];
 
-	world_pair(w, fds);
+	world_tcp_pair(w, fds);
 	r.fd = fds[0];
 	assert_int_equal(
-		setsockopt(fds[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)),
-		0);
+		setsockopt(fds[0], IPPROTO_TCP, TCP_INQ, &on, sizeof(on)), 0);
 	start_receiver(w, &r);
 	for (unsigned i = 0; i < 3; i++) {
 		world_write(w, fds[1], "abc", 3);
 		world_await(w, i + 1);
 		assert_int_equal(w->log[i].res, 3);
 		assert_memory_equal(w->log[i].data, "abc", 3);
-		assert_true(w->log[i].control_len >= CMSG_LEN(sizeof(cred)));
+		assert_in_range(w->log[i].control_len, CMSG_LEN(sizeof(left)),
+				CMSG_SPACE(sizeof(left)));
 		memcpy(&cmsg, w->log[i].control, sizeof(cmsg));
-		assert_int_equal(cmsg.cmsg_level, SOL_SOCKET);
-		assert_int_equal(cmsg.cmsg_type, SCM_CREDENTIALS);
-		memcpy(&cred, w->log[i].control + CMSG_LEN(0), sizeof(cred));
-		assert_int_equal(cred.pid, getpid());
+		assert_int_equal(cmsg.cmsg_level, IPPROTO_TCP);
+		assert_int_equal(cmsg.cmsg_type, TCP_CM_INQ);
+		memcpy(&left, w->log[i].control + CMSG_LEN(0), sizeof(left));
+		assert_int_equal(left, 0);
 	}
 	stop_receiver(w, &r);
 	end(w, fds, r.bufs);

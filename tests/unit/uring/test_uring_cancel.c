@@ -97,7 +97,7 @@ static void group_receives_are_cancelled_without_a_buffer(void **state)
 	int fds[2];
 
 	assert_int_equal(uring_bufs_create(w->ring, 4, 128, &bufs), 0);
-	world_pair(w, fds);
+	world_tcp_pair(w, fds);
 	ops[0] = uring_recv_group(w->ring, world_target(w, 1), fds[0], bufs,
 				  true);
 	ops[1] = uring_recvmsg_group(w->ring, world_target(w, 2), fds[1], bufs,
@@ -344,7 +344,7 @@ static void destroy_ends_what_is_in_flight(void **state)
 	int listener = world_listen(w, &port);
 	int fds[2];
 
-	world_pair(w, fds);
+	world_tcp_pair(w, fds);
 	uring_accept(w->ring, world_target(w, 1), listener);
 	uring_poll(w->ring, world_target(w, 2), fds[0], POLLIN);
 	uring_recv(w->ring, world_target(w, 3), fds[0], memory, 32, 0);

@@ -182,20 +182,28 @@ static void recv_into_own_memory(void **state)
 	world_close(w, fds[1]);
 }
 
+/* Kernels before 5.19 give what is there, MSG_WAITALL or not. */
 static void recv_waitall_gathers_all(void **state)
 {
 	struct world *w = *state;
 	char got[7] = "";
+	size_t done = 0;
 	int fds[2];
 
 	world_pair(w, fds);
 	uring_recv(w->ring, world_target(w, 1), fds[0], got, 6, MSG_WAITALL);
 	world_write(w, fds[1], "abc", 3);
 	world_linger(w);
-	assert_int_equal(w->count, 0);
+	if (uring_caps(w->ring)->buf_ring)
+		assert_int_equal(w->count, 0);
+	else if (w->count == 1)
+		done = (size_t)world_record(w, 1)->res;
 	world_write(w, fds[1], "defg", 4);
-	world_await(w, 1);
-	assert_int_equal(world_record(w, 1)->res, 6);
+	if (done > 0)
+		uring_recv(w->ring, world_target(w, 2), fds[0], got + done,
+			   6 - done, MSG_WAITALL);
+	world_settle(w);
+	assert_int_equal((size_t)w->log[w->count - 1].res + done, 6);
 	assert_string_equal(got, "abcdef");
 	world_close(w, fds[0]);
 	world_close(w, fds[1]);
@@ -222,7 +230,7 @@ static void recvmsg_into_own_memory_gives_its_control_area(void **state)
 	char got[8] = "";
 	int fds[2];
 
-	world_pair(w, fds);
+	world_tcp_pair(w, fds);
 	uring_recvmsg(w->ring, world_target(w, 1), fds[0], got, sizeof(got),
 		      URING_CONTROL_MAX);
 	world_write(w, fds[1], "abc", 3);

@@ -118,6 +118,9 @@ unsigned world_records(struct world *world, int tag);
 
 /* Sockets of the world's kernel. */
 void world_pair(struct world *world, int fds[2]);
+/* TCP on the real kernel: the first io_urings refuse control areas on others.
+ */
+void world_tcp_pair(struct world *world, int fds[2]);
 int world_listen(struct world *world, uint16_t *port);
 int world_socket(struct world *world);
 void world_write(struct world *world, int fd, const void *data, size_t len);
