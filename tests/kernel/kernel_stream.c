@@ -125,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_size_both_ways),
 		cmocka_unit_test(bytes_in_are_bytes_out_on_every_way),
+		cmocka_unit_test(a_large_range_goes_out_whole),
 		cmocka_unit_test(the_kernel_takes_both_directions),
 		cmocka_unit_test(the_kernel_counts_what_it_took),
 		cmocka_unit_test(

@@ -149,6 +149,16 @@ def certificates():
     return Certificates()
 
 
+# OpenSSL's name and the standard one (RFC 5289, 7905), which logs and headers
+# use for both versions.
+TLS_1_2_SUITES = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305":
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+}
+
+
 def client_context(verify=True):
     context = ssl.create_default_context(cafile=certificates().ca)
     if not verify:
@@ -513,6 +523,14 @@ class Message:
     @property
     def headers(self):
         return self.data.partition(b"\r\n\r\n")[0].decode("latin-1")
+
+    @property
+    def trace(self):
+        """The first header field: the last relay's Received."""
+        lines = self.headers.split("\r\n")
+        more = next((n for n, line in enumerate(lines)
+                     if n and line[:1] not in " \t"), len(lines))
+        return " ".join(line.strip() for line in lines[:more])
 
     def body_from(self, marker):
         """The message as handed in: from its first own header on."""

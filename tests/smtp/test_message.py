@@ -526,7 +526,7 @@ class Trace(RelayTest):
             header = header[:header.index(b"X-Tag:")]
             self.assertNotIn(b"\x01", header)
         else:
-            self.assertEqual(reply.code, 501)
+            self.assertIn(reply.code, (500, 501))
 
     def test_recipients_are_not_disclosed(self):
         client = self.session()
@@ -559,17 +559,17 @@ class Loops(unittest.TestCase):
             self.assertEqual(relay.send(body).code, 554)
 
     def test_by_bdat_in_small_chunks(self):
-        with Sink() as sink, Relay(sink.port,
-                                   limits={"received": 10}) as relay, \
+        with Sink() as sink, Relay(
+                sink.port, limits={"received": 10, "errors": 1000}) as relay, \
                 relay.client() as client:
             client.greet()
             client.envelope()
             body = self.message(30)
-            for n in range(0, len(body), 11):
-                client.send(b"BDAT %d\r\n" % len(body[n:n + 11])
-                            + body[n:n + 11])
-                client.reply()
-            self.assertEqual(client.bdat(b"", last=True).code, 554)
+            codes = {client.bdat(body[n:n + 11]).code
+                     for n in range(0, len(body) // 2, 11)}
+            codes.add(client.bdat(b"", last=True).code)
+            self.assertIn(554, codes)
+            self.assertEqual(sink.messages, [])
 
 
 if __name__ == "__main__":

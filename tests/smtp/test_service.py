@@ -88,10 +88,10 @@ class CheckConfig(unittest.TestCase):
         self.assertIn("/no/such/file.yaml", done.stderr)
 
     def test_unknown_key(self):
-        self.refused(self.example + "listn: []\n", 8, "listn")
+        self.refused(self.example + "listn: []\n", 9, "listn")
 
     def test_unknown_key_below(self):
-        self.refused(self.example + "limits: {sise: 1M}\n", 8, "sise")
+        self.refused(self.example + "limits: {sise: 1M}\n", 9, "sise")
 
     def test_bad_yaml(self):
         self.refused("hostname: [\n", r"\d+")
@@ -125,12 +125,12 @@ class CheckConfig(unittest.TestCase):
         for value in ("5 parsecs", "-1s", "s", "''"):
             with self.subTest(value):
                 self.refused(self.example
-                             + f"timeouts: {{command: {value}}}\n", 8)
+                             + f"timeouts: {{command: {value}}}\n", 9)
 
     def test_all_mistakes_are_told(self):
         text = (self.example.replace("auto ", "sometimes ")
                 + "one: 1\ntwo: 2\n")
-        for line in (6, 8, 9):
+        for line in (6, 9, 10):
             self.refused(text, line)
 
     def test_empty_file(self):
@@ -141,7 +141,7 @@ class CheckConfig(unittest.TestCase):
             f.write(self.example + "listn: []\n")
         done = run_program("serve", "--config", self.path)
         self.assertEqual(done.returncode, EX_CONFIG)
-        self.assertIn(f"{self.path}:8:", done.stderr)
+        self.assertIn(f"{self.path}:9:", done.stderr)
 
 
 class Example(unittest.TestCase):
