@@ -467,6 +467,8 @@ int ktls_stream_start_tls(struct ktls_stream *stream, struct ktls_ctx *ctx,
 		return -EPIPE;
 	if (kstream_unread(p))
 		return -EBADMSG;
+	if (p->end != KSTREAM_END_OPEN)
+		return -EPIPE;
 	error = ktls_engine_create(ctx, config, &p->engine);
 	if (error < 0)
 		return error;

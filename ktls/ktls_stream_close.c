@@ -118,6 +118,7 @@ enum kstream_state kstream_teardown_advance(struct ktls_stream_private *p)
 		uring_timer_set(p->env->ring, &p->deadline, KSTREAM_RETRY_NS);
 		return p->state;
 	}
+	uring_timer_clear(p->env->ring, &p->deadline);
 	p->fd = -1;
 	return KSTREAM_CLOSING;
 }

@@ -75,7 +75,8 @@ static bool recv_wanted(const struct ktls_stream_private *p)
 static struct uring_op *recv_arm_path(struct ktls_stream_private *p)
 {
 	struct uring_target target = kstream_target(p, KSTREAM_IN_RECV);
-	bool multishot = p->state == KSTREAM_SECURE;
+	bool multishot =
+		p->state == KSTREAM_SECURE || p->state == KSTREAM_LINGERING;
 
 	if (p->end == KSTREAM_END_DEAF)
 		return uring_poll(p->env->ring, target, p->fd, POLLRDHUP);

@@ -258,6 +258,18 @@ static void start_tls_at_the_wrong_time(void **state)
 	world_close(&w);
 }
 
+static void start_tls_needs_a_peer_that_still_speaks(void **state)
+{
+	struct world w;
+
+	way_open(&w, *state, &ways[WAY_SERVER_13], 0);
+	peer_fin(&w.peer);
+	world_until(&w, side_eof);
+	assert_int_equal(world_start_tls(&w, KTLS_SERVER, KTLS_OFFLOAD_AUTO),
+			 -EPIPE);
+	world_close(&w);
+}
+
 /* --- handshakes that fail --- */
 
 static void fail_with(struct shop *shop, enum ktls_role role, const void *bytes,
@@ -406,6 +418,7 @@ int main(void)
 		cmocka_unit_test(a_client_hello_in_flight_is_not_lost),
 		cmocka_unit_test(implicit_tls_right_after_open),
 		cmocka_unit_test(start_tls_at_the_wrong_time),
+		cmocka_unit_test(start_tls_needs_a_peer_that_still_speaks),
 		cmocka_unit_test(what_is_no_tls_is_named),
 		cmocka_unit_test(fin_in_the_handshake),
 		cmocka_unit_test(a_wrong_name_is_not_accepted),

@@ -137,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_in_are_bytes_out_on_every_way),
+		cmocka_unit_test(a_large_range_goes_out_whole),
 		cmocka_unit_test(the_kernel_takes_both_directions),
 		cmocka_unit_test(
 			a_client_receives_in_openssl_until_the_first_reply),

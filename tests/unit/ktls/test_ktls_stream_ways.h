@@ -39,6 +39,7 @@ void way_receive_one(struct world *w);
 void way_assert_nothing_in_clear(struct world *w);
 
 /* CMocka tests; *state is a struct shop. */
+void a_large_range_goes_out_whole(void **state);
 void the_kernel_takes_both_directions(void **state);
 void a_client_receives_in_openssl_until_the_first_reply(void **state);
 void an_idle_kernel_stream_is_small(void **state);

@@ -131,6 +131,35 @@ void tickets_reach_the_session_cache(void **state)
 	}
 }
 
+/* More than one send takes at a time. */
+void a_large_range_goes_out_whole(void **state)
+{
+	const size_t len = 5 * 1024 * 1024 + 17;
+
+	for (size_t i = 0; i < way_count; i += 3) {
+		unsigned char *up;
+		struct world w;
+
+		way_secure(&w, *state, &ways[i], i);
+		up = world_bytes(&w, len);
+		w.side.out = up;
+		w.side.out_len = w.side.out_at = len;
+		ktls_stream_write(&w.side.stream, up, 100);
+		ktls_stream_send(&w.side.stream, up + 100, len - 100);
+		assert_int_equal(ktls_stream_unsent(&w.side.stream), len);
+		w.side.close_when_written = true;
+		world_while(&w, !w.peer.fin);
+		assert_int_equal(w.peer.in_len, len);
+		assert_memory_equal(w.peer.in, up, len);
+		assert_true(w.peer.notify);
+		peer_close(&w.peer);
+		world_until(&w, side_closed);
+		assert_int_equal(w.side.info.bytes_out, len);
+		world_close(&w);
+		free(up);
+	}
+}
+
 /* --- backlog --- */
 
 void unread_bytes_stop_the_receiving(void **state)
