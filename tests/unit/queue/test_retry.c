@@ -43,12 +43,16 @@ static void gives_the_earliest_first(void **state)
 {
 	struct sim_random r = {7};
 	struct deferred d = {0};
-	struct delivery deliveries[200] = {0};
+	uint32_t recipient = 0;
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < 200; i++) {
-		deliveries[i].due = sim_random_below(&r, 50);
-		assert_true(deferred_push(&d, &deliveries[i]));
+		struct delivery *delivery =
+			delivery_create(NULL, NULL, &recipient, 1);
+
+		assert_non_null(delivery);
+		delivery->due = sim_random_below(&r, 50);
+		assert_true(deferred_push(&d, delivery));
 	}
 	for (size_t i = 0; i < 200; i++) {
 		struct delivery *top = deferred_top(&d);
@@ -56,6 +60,7 @@ static void gives_the_earliest_first(void **state)
 		assert_ptr_equal(deferred_pop(&d), top);
 		assert_true(top->due >= last);
 		last = top->due;
+		delivery_free(top);
 	}
 	assert_null(deferred_top(&d));
 	assert_null(deferred_pop(&d));
