@@ -260,6 +260,7 @@ void kstream_recv_ended(struct ktls_stream_private *p, enum kstream_end end);
 bool kstream_unread(const struct ktls_stream_private *p);
 size_t kstream_recv_peek(struct ktls_stream_private *p,
 			 const unsigned char **data);
+/* kstream_recv_consume() - kstream_recv_refill() has to follow when secure. */
 void kstream_recv_consume(struct ktls_stream_private *p, size_t len);
 /* kstream_recv_refill() - decrypt more into an empty block. */
 enum kstream_state kstream_recv_refill(struct ktls_stream_private *p);

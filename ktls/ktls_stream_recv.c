@@ -265,9 +265,11 @@ enum kstream_state kstream_recv_refill(struct ktls_stream_private *p)
 	enum kstream_state next;
 
 	assert(p->state == KSTREAM_SECURE);
-	if (p->path[KTLS_RX] != KSTREAM_ENGINE || p->block)
+	if (p->path[KTLS_RX] != KSTREAM_ENGINE ||
+	    (p->block && p->block->start < p->block->end))
 		return p->state;
-	p->block = malloc(sizeof(*p->block));
+	if (!p->block)
+		p->block = malloc(sizeof(*p->block));
 	if (!p->block)
 		return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM, NULL);
 	p->block->start = p->block->end = 0;
@@ -470,8 +472,10 @@ void kstream_recv_consume(struct ktls_stream_private *p, size_t len)
 	}
 	assert(len <= p->block->end - p->block->start);
 	p->block->start += len;
-	if (p->block->start == p->block->end) {
-		free(p->block);
-		p->block = NULL;
-	}
+	if (p->block->start < p->block->end)
+		return;
+	if (p->state == KSTREAM_SECURE && p->path[KTLS_RX] == KSTREAM_ENGINE)
+		return; /* the refill that follows uses or frees it */
+	free(p->block);
+	p->block = NULL;
 }

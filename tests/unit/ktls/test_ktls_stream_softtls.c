@@ -45,6 +45,28 @@ static ssize_t soft_open(struct uring_fake_ktls *tls,
 	return text == SIZE_MAX ? -EBADMSG : (ssize_t)text;
 }
 
+static size_t clear_seal(struct uring_fake_ktls *tls, uint8_t type,
+			 const void *text, size_t len, unsigned char *out)
+{
+	out[0] = type;
+	out[1] = out[2] = 3;
+	out[3] = (unsigned char)(len >> 8);
+	out[4] = (unsigned char)len;
+	memcpy(out + 5, text, len);
+	return 5 + len;
+}
+
+static ssize_t clear_open(struct uring_fake_ktls *tls,
+			  const unsigned char *record, size_t len,
+			  unsigned char *out, uint8_t *type)
+{
+	if (record[1] != 3)
+		return -EINVAL;
+	*type = record[0];
+	memcpy(out, record + 5, len - 5);
+	return (ssize_t)len - 5;
+}
+
 static void soft_free(struct uring_fake_ktls *tls)
 {
 	ktls_keys_wipe(&((struct soft_tls *)tls)->keys);
@@ -135,8 +157,8 @@ int world_soft_tls(struct world *w, int fd, int name, const void *value,
 	int error;
 
 	assert(soft);
-	soft->base.seal = soft_seal;
-	soft->base.open = soft_open;
+	soft->base.seal = w->config.clear_records ? clear_seal : soft_seal;
+	soft->base.open = w->config.clear_records ? clear_open : soft_open;
 	soft->base.free = soft_free;
 	error = keys_from(&soft->keys, value, len);
 	if (!error)

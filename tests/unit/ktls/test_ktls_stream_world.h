@@ -39,9 +39,11 @@ struct world_config {
 	enum uring_level level;
 	unsigned short_percent, delay_percent, reset_percent;
 	unsigned socket_buffer;
-	unsigned bufs;	  /* receive buffers; 0: 16 */
-	unsigned max_ops; /* 0: the ring's own bound */
-	bool kernel_tls;  /* caps say that everything can be installed */
+	unsigned bufs;	    /* receive buffers; 0: 16 */
+	unsigned max_ops;   /* 0: the ring's own bound */
+	bool clear_records; /* fake kernel TLS: records without a cipher, so
+			     * that a test can write any it likes */
+	bool kernel_tls;    /* caps say that everything can be installed */
 	enum ktls_version version; /* of the peer; NONE: both */
 	const char *suite;	   /* of the peer, OpenSSL's name; or NULL */
 	bool plain_peer;	   /* the peer never speaks TLS */
@@ -158,6 +160,9 @@ void side_send(struct side *side, const void *data, size_t len);
 void peer_send(struct peer *peer, const void *data, size_t len);
 /* Raw bytes from the peer, around any TLS. */
 void peer_send_raw(struct peer *peer, const void *data, size_t len);
+/* One record for clear_records. */
+void peer_send_record(struct peer *peer, uint8_t type, const void *data,
+		      size_t len);
 void peer_close_notify(struct peer *peer);
 void peer_fin(struct peer *peer);
 void peer_reset(struct peer *peer);
