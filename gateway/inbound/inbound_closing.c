@@ -69,11 +69,13 @@ enum inbound_state inbound_gone_enter(struct inbound_session *s)
 	return INBOUND_GONE;
 }
 
+/* In order all the same: the stream knows what may still be sent, an alert for
+ * one. */
 enum inbound_state inbound_on_failed(struct inbound_session *s)
 {
 	inbound_log_failed(s);
 	s->why = "failed";
-	return INBOUND_ABORTING;
+	return INBOUND_CLOSING;
 }
 
 enum inbound_state inbound_on_abort(struct inbound_session *s)

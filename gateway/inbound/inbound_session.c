@@ -26,7 +26,7 @@ static enum inbound_state stay(struct inbound_session *s)
 /* Against the contract of the stream, the spool or the timer. */
 static enum inbound_state never(struct inbound_session *s)
 {
-	assert(!"an event that can't come in this state");
+	assert(false && "an event that can't come in this state");
 	return s->state;
 }
 
@@ -213,7 +213,7 @@ void inbound_on_stream(void *owner, enum ktls_event event)
 	case KTLS_EVENT_CONNECTED:
 		break;
 	}
-	assert(!"streams of inbound are connected from the start");
+	assert(false && "streams of inbound are connected from the start");
 }
 
 void inbound_on_committed(void *owner, enum spool_status status,

@@ -173,7 +173,7 @@ static struct step step(struct smtp_data *data, unsigned char c)
 	case SMTP_DATA_ENDED:
 		break;
 	}
-	assert(!"the message has ended");
+	assert(false && "the message has ended");
 	return (struct step){true, -1};
 }
 

@@ -361,6 +361,7 @@ static void test_clear_command_instead_of_a_handshake(void **state)
 	client_ask(c, "MAIL FROM:<evil@example.test>\r\n", "");
 	assert_true(c->peer.ended);
 	assert_int_equal(inbound_stats(w->inbound)->tls_failures, 1);
+	client_close(c);
 	assert_int_equal(inbound_sessions(w->inbound), 0);
 	world_end(w);
 }
@@ -491,12 +492,8 @@ static void test_client_that_reads_no_replies_has_to_wait(void **state)
 	c->stalled = false;
 	world_settle(w);
 	/* Nothing was lost: one reply to each command. */
-	if (sent % 6) {
-		sim_bytes_put(&c->peer.out, "HELP\r\n" + sent % 6,
-			      6 - sent % 6);
-		sent += 6 - sent % 6;
-		world_settle(w);
-	}
+	for (; sent % 6; sent++)
+		client_write(c, &"HELP\r\n"[sent % 6], 1);
 	for (size_t i = 0; i < sent / 6; i++) {
 		char line[200];
 
