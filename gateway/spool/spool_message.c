@@ -84,6 +84,16 @@ void spool_message_link(struct spool_message *message,
 	spool_extent_use(segment, length);
 }
 
+void spool_message_unlink(struct spool_message *message)
+{
+	if (message->next)
+		message->next->prev = message->prev;
+	if (message->prev)
+		message->prev->next = message->next;
+	else
+		message->segment->messages = message->next;
+}
+
 void spool_message_drop(struct spool *spool, struct spool_message *message)
 {
 	struct spool_segment *segment = message->segment;
@@ -91,12 +101,8 @@ void spool_message_drop(struct spool *spool, struct spool_message *message)
 				    .offset8 = message->offset8,
 				    .length = message->length};
 
-	if (message->next)
-		message->next->prev = message->prev;
-	if (message->prev)
-		message->prev->next = message->next;
-	else
-		segment->messages = message->next;
+	spool_move_message_ends(message);
+	spool_message_unlink(message);
 	/* Segments that end here need no FREE records any more. */
 	for (uint32_t i = 0; i < message->extent_count; i++)
 		if (message->extents[i].segment)

@@ -153,6 +153,8 @@ static struct spool *spool_new(const struct spool_config *config,
 	spool->writers.prev = &spool->writers;
 	spool->waiters.next = &spool->waiters;
 	spool->waiters.prev = &spool->waiters;
+	for (unsigned i = 0; i < SPOOL_MOVES; i++)
+		spool->moves[i].spool = spool;
 	spool->retry.fn = on_retry;
 	spool->retry.owner = spool;
 	spool->prepare_retry.fn = on_retry;

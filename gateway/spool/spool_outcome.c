@@ -25,6 +25,7 @@ static void message_written(struct spool *spool, struct spool_item *item)
 			   spool_position_offset(position), message->length);
 	spool->stats.accepted++;
 	spool->stats.committed++;
+	spool_clean_earn(spool, 1);
 	spool_answer(spool, writer);
 }
 
@@ -38,7 +39,12 @@ static void result_written(struct spool *spool, struct spool_item *item)
 {
 	struct spool_message *message = item->message;
 
+	struct spool_segment *copy = spool_move_new_home(message);
+
 	spool_segment_pin(message->segment, spool->current);
+	if (copy)
+		spool_segment_pin(copy, spool->current);
+	spool_clean_earn(spool, 1);
 	spool->stats.results++;
 	message->pending--;
 	if (item->final)
@@ -84,6 +90,10 @@ static void item_written(struct spool *spool, struct spool_item *item)
 		break;
 	case SPOOL_ITEM_VOID:
 		void_written(spool, item);
+		break;
+	case SPOOL_ITEM_MOVE_CHUNK:
+	case SPOOL_ITEM_MOVE:
+		spool_move_written(item);
 		break;
 	}
 	spool_item_end(spool, item);
@@ -157,6 +167,11 @@ static void round_take_apart(struct spool *spool, enum spool_status status,
 	if (mark)
 		spool_queue_push(&again, mark);
 	while ((item = spool_queue_pop(&items))) {
+		if (spool_item_is_move(item)) {
+			spool_move_dropped(item);
+			spool_item_end(spool, item);
+			continue;
+		}
 		if (!spool_item_is_mail(item)) {
 			spool_queue_push(&again, item);
 			continue;

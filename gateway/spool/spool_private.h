@@ -30,6 +30,7 @@ enum {
 	SPOOL_PUNCH_MIN = 32 * 1024, /* smaller: not worth a journal entry */
 	SPOOL_WORDS_INLINE = 2,
 	SPOOL_SEGMENT_MIN = 64 * 1024,
+	SPOOL_MOVES = 16, /* messages being moved at a time */
 };
 
 #define SPOOL_UNWRITTEN_DEFAULT (UINT64_C(64) << 20)
@@ -102,6 +103,7 @@ struct spool_segment {
 	struct spool_message *messages; /* live ones, a list */
 	bool damaged;			/* keep it aside when it is empty */
 	bool allocating;		/* FALLOCATE is in flight */
+	bool stubborn;			/* something in it can't be moved */
 };
 
 /* Where a live record is. */
@@ -117,6 +119,7 @@ enum spool_message_flag {
 	SPOOL_MESSAGE_VERIFIED = 1, /* checksums were seen to be right */
 	SPOOL_MESSAGE_FINISHED = 2, /* all results are on stable storage */
 	SPOOL_MESSAGE_MISSING = 4,  /* a chunk is gone */
+	SPOOL_MESSAGE_MOVING = 8,   /* one of spool->moves is about it */
 };
 
 /* A recipient in one word. */
@@ -154,6 +157,8 @@ enum spool_item_kind {
 	SPOOL_ITEM_RESULT,
 	SPOOL_ITEM_FREE,
 	SPOOL_ITEM_VOID,
+	SPOOL_ITEM_MOVE_CHUNK, /* copies: see spool_clean.c */
+	SPOOL_ITEM_MOVE,
 };
 
 struct spool_item {
@@ -172,6 +177,7 @@ struct spool_item {
 			bool final; /* RESULT: the message's last */
 		};
 		struct spool_segment *about; /* FREE, VOID; a reference */
+		struct spool_move *move;     /* MOVE, MOVE_CHUNK */
 	};
 	/* VOID: commits to be answered when it is written; by answer_next */
 	struct spool_writer *answers;
@@ -210,6 +216,32 @@ struct spool_writer {
 	struct spool_message *message; /* made by commit */
 	spool_committed_fn fn;
 	void *owner;
+};
+
+/* READING, WRITING: a record is in flight; WAITING: the copy is durable, but
+ * the old place is being looked at. */
+enum spool_move_state {
+	SPOOL_MOVE_FREE,
+	SPOOL_MOVE_READING,
+	SPOOL_MOVE_WRITING,
+	SPOOL_MOVE_WAITING,
+};
+
+/* A message on its way from the oldest segment to the append point. */
+struct spool_move {
+	struct spool *spool;
+	struct spool_message *message; /* NULL: gone, or given up */
+	enum spool_move_state state;
+	bool op, item;		      /* in flight */
+	struct spool_segment *victim; /* a reference */
+	struct spool_extent *extents; /* the chunks' new list; owned */
+	bool *moved;		      /* which of them are new; owned */
+	uint32_t count, next;	      /* next == count: the MESSAGE */
+	struct spool_buffer *buffer;  /* what is being read */
+	uint32_t have, want;
+	size_t list_at;		       /* of the chunk list in the copy */
+	struct spool_segment *segment; /* the copy's place, once it has one */
+	uint32_t offset8, length;
 };
 
 /* IDLE: nothing in flight.  Only spool_round.c changes it. */
@@ -270,6 +302,11 @@ struct spool {
 	struct spool_waiter waiters; /* likewise */
 	struct spool_waiter fence;   /* in it while they are called */
 
+	struct spool_move moves[SPOOL_MOVES];
+	uint64_t clean_walk_at;	 /* uring_now() of the next long search */
+	unsigned clean_budget;	 /* moves that may still be started */
+	uint64_t bytes_segments; /* sum of the segments' sizes */
+
 	uint64_t space_checked; /* uring_now() of the last look; 0: never */
 	bool space_low;
 	struct spool_stats stats;
@@ -303,6 +340,7 @@ void spool_queue_prepend(struct spool_queue *queue,
 /* Drop the head as long as nobody wants it written. */
 void spool_queue_drop_dead(struct spool *spool);
 bool spool_item_is_mail(const struct spool_item *item);
+bool spool_item_is_move(const struct spool_item *item);
 /* Somebody waits for it (or will, after a crash). */
 bool spool_item_is_owed(const struct spool_item *item);
 /* Its message was aborted or has failed: writing it would be for nothing. */
@@ -370,9 +408,27 @@ void spool_segment_unref(struct spool_segment *segment);
 /* Free the struct, descriptor and map; nothing knows it any more. */
 void spool_segment_free(struct spool_segment *segment);
 void spool_segment_name(uint32_t number, const char *suffix, char out[32]);
+/* Where chunks are, as MESSAGE records list it. */
+void spool_put_chunk_list(unsigned char *at, const struct spool_extent *chunks,
+			  uint32_t count);
 /* Write a segment's header to @at. */
 void spool_segment_stamp(struct spool *spool, struct spool_segment *segment,
 			 unsigned char at[SPOOL_SEGMENT_HEADER]);
+
+/* spool_clean.c */
+void spool_clean_earn(struct spool *spool, unsigned activity);
+/* Move what is worth moving. */
+void spool_clean(struct spool *spool);
+void spool_move_place(struct spool_item *item, struct spool_segment *segment,
+		      uint64_t offset);
+void spool_move_written(struct spool_item *item);
+/* Its round failed, or there is no room: it will not be written. */
+void spool_move_dropped(struct spool_item *item);
+/* The last view of a message that may be moving was released. */
+void spool_move_unviewed(struct spool_message *message);
+void spool_move_message_ends(struct spool_message *message);
+/* Where a durable copy is that isn't the message's home yet, or NULL. */
+struct spool_segment *spool_move_new_home(const struct spool_message *message);
 
 /* spool_retire.c: how segments and blocks are given back */
 /* Delete the segment if nothing needs it any more. */
@@ -409,6 +465,7 @@ void spool_word_apply(struct spool_message *message, uint32_t recipient,
 void spool_message_link(struct spool_message *message,
 			struct spool_segment *segment, uint64_t offset,
 			uint32_t length);
+void spool_message_unlink(struct spool_message *message);
 /* Not in its segment any more; its records and itself are given up. */
 void spool_message_drop(struct spool *spool, struct spool_message *message);
 /* Its last result is on stable storage. */

@@ -38,6 +38,12 @@ bool spool_item_is_mail(const struct spool_item *item)
 	       item->kind == SPOOL_ITEM_MESSAGE;
 }
 
+bool spool_item_is_move(const struct spool_item *item)
+{
+	return item->kind == SPOOL_ITEM_MOVE_CHUNK ||
+	       item->kind == SPOOL_ITEM_MOVE;
+}
+
 bool spool_item_is_owed(const struct spool_item *item)
 {
 	return item->kind == SPOOL_ITEM_MESSAGE ||

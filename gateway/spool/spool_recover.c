@@ -257,6 +257,7 @@ void spool_forget_segments(struct spool *spool)
 	}
 	spool->last = NULL;
 	spool->stats.segments = 0;
+	spool->bytes_segments = 0;
 	spool->stats.bytes_live = 0;
 }
 
@@ -303,6 +304,7 @@ static int segment_cut(struct spool_recovery *r, struct spool_segment *segment)
 	if (!segment->damaged && segment->write_off < segment->size) {
 		if (ftruncate(segment->fd, (off_t)segment->write_off))
 			goto failed;
+		r->spool->bytes_segments -= segment->size - segment->write_off;
 		segment->size = segment->write_off;
 	}
 	segment->sync_off = segment->write_off;

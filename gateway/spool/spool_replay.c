@@ -158,6 +158,10 @@ static int replay_result(struct spool_recovery *r,
 	r->report->results++;
 	replay_pin(r, result.home, segment);
 	message = spool_idmap_find(&r->live, scanned->header.id);
+	if (message && message->segment->number < segment->number &&
+	    message->segment->number != spool_position_segment(result.home))
+		/* It has moved since. */
+		spool_segment_pin(message->segment, segment);
 	if (!message || result.recipient >= message->recipients ||
 	    result.result > SPOOL_DEFERRED)
 		return 0;

@@ -184,6 +184,7 @@ static void segment_unlist(struct spool_segment *segment)
 	else
 		spool->last = segment->prev;
 	spool->stats.segments--;
+	spool->bytes_segments -= segment->size;
 }
 
 /* A damaged one is kept under another name for whoever wants to look. */

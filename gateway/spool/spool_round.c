@@ -42,21 +42,27 @@ void spool_kick(struct spool *spool)
 
 /* --- building --- */
 
-/* Where the chunks have come to be is known now. */
-static void item_put_chunk_list(struct spool_item *item)
+void spool_put_chunk_list(unsigned char *at, const struct spool_extent *chunks,
+			  uint32_t count)
 {
-	const struct spool_writer *writer = item->writer;
-	unsigned char *at = item->record + writer->list_at;
+	for (uint32_t i = 0; i < count; i++, at += SPOOL_EXTENT_SIZE) {
+		uint64_t offset = (uint64_t)chunks[i].offset8 << 3;
 
-	for (uint32_t i = 0; i < writer->chunk_count; i++) {
-		const struct spool_extent *chunk = &writer->chunks[i];
-
-		spool_put64(at, spool_position(chunk->segment->number,
-					       (uint64_t)chunk->offset8 << 3));
-		spool_put32(at + 8, chunk->length);
+		spool_put64(at,
+			    spool_position(chunks[i].segment->number, offset));
+		spool_put32(at + 8, chunks[i].length);
 		spool_put32(at + 12, 0);
-		at += SPOOL_EXTENT_SIZE;
 	}
+}
+
+static void chunk_place(struct spool_item *item, struct spool_segment *segment,
+			uint64_t offset)
+{
+	struct spool_extent *chunk = &item->writer->chunks[item->chunk];
+
+	chunk->segment = segment;
+	chunk->offset8 = (uint32_t)(offset >> 3);
+	spool_extent_use(segment, chunk->length);
 }
 
 static void item_put_home(struct spool_item *item)
@@ -75,19 +81,21 @@ static void item_place(struct spool *spool, struct spool_item *item,
 	struct spool_segment *segment = spool->current;
 
 	switch (item->kind) {
-	case SPOOL_ITEM_CHUNK: {
-		struct spool_extent *chunk = &item->writer->chunks[item->chunk];
-
-		chunk->segment = segment;
-		chunk->offset8 = (uint32_t)(offset >> 3);
-		spool_extent_use(segment, chunk->length);
+	case SPOOL_ITEM_CHUNK:
+		chunk_place(item, segment, offset);
 		break;
-	}
 	case SPOOL_ITEM_MESSAGE:
-		item_put_chunk_list(item);
+		/* Where the chunks have come to be is known now. */
+		spool_put_chunk_list(item->record + item->writer->list_at,
+				     item->writer->chunks,
+				     item->writer->chunk_count);
 		break;
 	case SPOOL_ITEM_RESULT:
 		item_put_home(item);
+		break;
+	case SPOOL_ITEM_MOVE_CHUNK:
+	case SPOOL_ITEM_MOVE:
+		spool_move_place(item, segment, offset);
 		break;
 	case SPOOL_ITEM_FREE:
 	case SPOOL_ITEM_VOID:
@@ -101,10 +109,10 @@ static void item_place(struct spool *spool, struct spool_item *item,
 static bool round_add_bytes(struct spool_round *round, unsigned char *data,
 			    size_t size)
 {
-	struct iovec *last = &round->iov[round->iov_count - 1];
+	struct iovec *last =
+		round->iov_count ? &round->iov[round->iov_count - 1] : NULL;
 
-	if (round->iov_count &&
-	    (unsigned char *)last->iov_base + last->iov_len == data) {
+	if (last && (unsigned char *)last->iov_base + last->iov_len == data) {
 		last->iov_len += size;
 	} else if (round->iov_count == SPOOL_ROUND_IOV) {
 		return false;
@@ -133,8 +141,9 @@ static uint64_t segment_reserve(const struct spool *spool)
 static bool item_fits(const struct spool *spool, const struct spool_item *item,
 		      uint64_t at)
 {
-	uint64_t reserve =
-		spool_item_is_mail(item) ? segment_reserve(spool) : 0;
+	uint64_t reserve = spool_item_is_mail(item) || spool_item_is_move(item)
+				   ? segment_reserve(spool)
+				   : 0;
 
 	return at + item->size + reserve <= spool->current->size;
 }
@@ -173,7 +182,8 @@ static void round_build(struct spool *spool)
 			break;
 		spool_queue_pop(&spool->queue);
 		item_place(spool, item, at);
-		round->durable |= item->kind != SPOOL_ITEM_CHUNK;
+		round->durable |= item->kind != SPOOL_ITEM_CHUNK &&
+				  item->kind != SPOOL_ITEM_MOVE_CHUNK;
 		round->answers |= spool_item_is_owed(item);
 		spool_queue_push(&round->items, item);
 	}
@@ -213,27 +223,44 @@ static bool has_unsynced(const struct spool *spool)
 	       spool->current->sync_off < spool->current->write_off;
 }
 
-/* No segment is to be had for the head of the queue. */
-static void queue_fail(struct spool *spool)
+/* What can be dropped is dropped; the rest waits. */
+static void queue_shed(struct spool *spool)
 {
-	enum spool_status status = spool->prepare_status;
 	struct spool_queue keep = {0};
 	struct spool_item *item;
 
-	if (spool_item_is_mail(spool->queue.head)) {
-		/* Something smaller behind it may still fit. */
-		spool_writer_fail(spool->queue.head->writer, status);
-		return;
-	}
 	while ((item = spool_queue_pop(&spool->queue))) {
-		if (!spool_item_is_mail(item)) {
+		if (spool_item_is_move(item)) {
+			spool_move_dropped(item);
+			spool_item_end(spool, item);
+		} else if (spool_item_is_mail(item)) {
+			spool_writer_fail(item->writer, spool->prepare_status);
+			spool_item_drop_dead(spool, item);
+		} else {
 			spool_queue_push(&keep, item);
-			continue;
 		}
-		spool_writer_fail(item->writer, status);
-		spool_item_drop_dead(spool, item);
 	}
 	spool->queue = keep;
+}
+
+/* No segment is to be had for the head of the queue. True: it is out of the
+ * way, and something smaller behind it may still fit. */
+static bool queue_fail_head(struct spool *spool)
+{
+	struct spool_item *head = spool->queue.head;
+
+	if (spool_item_is_mail(head)) {
+		spool_writer_fail(head->writer, spool->prepare_status);
+		return true;
+	}
+	if (spool_item_is_move(head)) {
+		spool_queue_pop(&spool->queue);
+		spool_move_dropped(head);
+		spool_item_end(spool, head);
+		return true;
+	}
+	queue_shed(spool);
+	return false;
 }
 
 /* Returns false if there is nothing to write, or nowhere, for now. */
@@ -266,9 +293,7 @@ static bool round_find_room(struct spool *spool)
 		case SPOOL_NEXT_LATER:
 			return false;
 		case SPOOL_NEXT_NEVER:
-			queue_fail(spool);
-			if (spool->queue.head &&
-			    !spool_item_is_dead(spool->queue.head))
+			if (!queue_fail_head(spool))
 				return false;
 			break;
 		}
@@ -371,6 +396,7 @@ void spool_continue(struct spool *spool)
 	spool_folder_sync_start(spool);
 	spool_answer_all(spool);
 	spool_wake_waiters(spool);
+	spool_clean(spool);
 	spool_segment_ahead(spool);
 }
 

@@ -64,6 +64,7 @@ void spool_segment_link(struct spool *spool, struct spool_segment *segment)
 		spool->first = segment;
 	spool->last = segment;
 	spool->stats.segments++;
+	spool->bytes_segments += segment->size;
 }
 
 /* From the newest: what is asked for is mostly there. */

@@ -154,6 +154,10 @@ void spool_release_view(struct spool *spool, struct spool_view *view)
 	*view = (struct spool_view){0};
 	assert(message->views);
 	message->views--;
-	if (!message->views && message->flags & SPOOL_MESSAGE_FINISHED)
+	if (message->views)
+		return;
+	if (message->flags & SPOOL_MESSAGE_FINISHED)
 		spool_message_finish(spool, message);
+	else
+		spool_move_unviewed(message);
 }

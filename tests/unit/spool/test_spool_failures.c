@@ -96,6 +96,8 @@ static void what_was_refused_stays_refused_after_a_crash(void **state)
 	world_put(&w, 1, 1000, 1);
 	world_commit(&w, 2, 1000, 1, &answer);
 	uring_fake_fail(w.fake, IORING_OP_FSYNC, 0, EIO, 1);
+	/* No holes: the refused message is really in the file. */
+	uring_fake_fail(w.fake, IORING_OP_FALLOCATE, 0, EOPNOTSUPP, 1000);
 	while (!answer.count)
 		world_turn(&w);
 	world_init(&crashed);
@@ -103,6 +105,7 @@ static void what_was_refused_stays_refused_after_a_crash(void **state)
 	world_open(&crashed);
 	assert_int_equal(crashed.found_count, 1);
 	world_check(&crashed, crashed.found[0], 1, 1000, 1);
+	assert_int_equal(crashed.report.bad_records, 0);
 	world_end(&crashed);
 	world_end(&w);
 }
@@ -248,23 +251,41 @@ static size_t fill_until_full(struct world *w, struct spool_message **messages,
 	return count;
 }
 
+/* Mail that had begun when the disk became full may not take the room that
+ * results need. */
 static void a_full_disk_still_takes_results(void **state)
 {
-	struct spool_message *messages[500];
+	enum {
+		COUNT = 300
+	};
+	struct spool_writer *writers[COUNT];
+	static struct answer answers[COUNT];
 	struct world w;
-	size_t count;
+	size_t yes = 0;
 
-	setup(&w);
+	world_init(&w);
+	w.config.segment_size = 64 * 1024;
+	world_open(&w);
 	uring_fake_fail(w.fake, IORING_OP_FALLOCATE, 0, ENOSPC, 1000000);
-	count = fill_until_full(&w, messages, 500);
-	assert_true(count > 20);
-	for (size_t i = 0; i < count; i++)
-		world_deliver(&w, messages[i]);
+	for (size_t i = 0; i < COUNT; i++)
+		writers[i] = world_begin(&w);
+	for (size_t i = 0; i < COUNT; i++) {
+		world_fill(&w, writers[i], i, 300);
+		world_commit_writer(&w, writers[i], 1, &answers[i]);
+		world_settle(&w);
+		assert_int_equal(answers[i].count, 1);
+		yes += answers[i].status == SPOOL_OK;
+		if (answers[i].status != SPOOL_OK)
+			assert_int_equal(answers[i].status, SPOOL_FULL);
+	}
+	assert_true(yes > 20 && yes < COUNT);
+	for (size_t i = 0; i < 30; i++)
+		world_deliver(&w, answers[i].message);
 	world_settle(&w);
 	assert_int_equal(spool_sync_pending(w.spool), 0);
-	assert_int_equal(spool_stats(w.spool)->finished, count + 1);
+	assert_int_equal(spool_stats(w.spool)->finished, 30);
 	world_reopen(&w);
-	assert_int_equal(w.found_count, 0);
+	assert_int_equal(w.found_count, yes - 30);
 	world_end(&w);
 }
 
