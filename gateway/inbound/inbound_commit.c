@@ -89,6 +89,8 @@ static void commit(struct inbound_session *s, const char *const *recipients)
 		     inbound_on_committed, s);
 }
 
+/* What is pipelined behind the message waits unread, and the stream receives
+ * little of it; pausing would cost operations for every message. */
 enum inbound_state inbound_commit_enter(struct inbound_session *s)
 {
 	const char **recipients = list_recipients(s->tx);
@@ -99,8 +101,6 @@ enum inbound_state inbound_commit_enter(struct inbound_session *s)
 		inbound_reset(s);
 		return INBOUND_COMMAND;
 	}
-	/* What was pipelined behind the message waits for its answer. */
-	ktls_stream_pause(&s->stream);
 	commit(s, recipients);
 	free(recipients);
 	return INBOUND_COMMIT;
@@ -137,7 +137,6 @@ enum inbound_state inbound_commit_on_committed(struct inbound_session *s)
 		break;
 	}
 	inbound_reset(s);
-	ktls_stream_resume(&s->stream);
 	return INBOUND_COMMAND;
 }
 

@@ -43,7 +43,7 @@ enum inbound_state {
 	 * said. No writer is open; timer: timeouts.data. */
 	INBOUND_DISCARD,
 	/* spool_commit() was called, its answer awaited: the slot stays until
-	 * then. Receiving is paused; no timer. */
+	 * then. Nothing is read; no timer. */
 	INBOUND_COMMIT,
 	/* The same, but the client is gone and the stream is closing. */
 	INBOUND_ORPHAN,

@@ -95,6 +95,25 @@ static void test_pipelined_input_waits_for_the_commit(void **state)
 	world_end(w);
 }
 
+static void test_flood_behind_a_commit_stays_with_the_client(void **state)
+{
+	struct world *w = world_start(NULL);
+	struct client *c = client_envelope(w);
+
+	w->config->limits.errors = 1000000;
+	w->spool.hold = true;
+	sim_bytes_text(&c->peer.out, "BDAT 3 LAST\r\nx\r\n");
+	for (int i = 0; i < 100000; i++)
+		sim_bytes_text(&c->peer.out, "NOOP\r\n");
+	world_settle(w);
+	assert_true(c->peer.wire_out.len > 300000);
+	assert_true(uring_bufs_out(w->bufs) <= 6);
+	w->spool.hold = false;
+	world_settle(w);
+	assert_int_equal(c->peer.wire_out.len, 0);
+	world_end(w);
+}
+
 /* --- behind --- */
 
 static void big(struct client *c, unsigned lines)
@@ -343,6 +362,8 @@ int main(void)
 		cmocka_unit_test(test_failed_commit_is_no_250),
 		cmocka_unit_test(test_250_waits_for_stable_storage),
 		cmocka_unit_test(test_pipelined_input_waits_for_the_commit),
+		cmocka_unit_test(
+			test_flood_behind_a_commit_stays_with_the_client),
 		cmocka_unit_test(test_slow_spool_slows_the_client),
 		cmocka_unit_test(test_spool_that_is_behind_again_and_again),
 		cmocka_unit_test(test_time_runs_again_when_the_spool_has_room),
