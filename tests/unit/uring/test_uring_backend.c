@@ -23,14 +23,18 @@ struct stub {
 	struct uring_caps caps;
 	struct io_uring_sqe sq[STUB_SQ];
 	unsigned queued;
-	int refuse;	   /* what a submit returns, 0: accepts */
-	unsigned refusals; /* how often, then accepts */
-	bool answer;	   /* every SQE completes with 0 at once */
+	int refuse;	      /* what a submit returns, 0: accepts */
+	unsigned refusals;    /* how often, then accepts */
+	unsigned let_through; /* submits that pass all the same */
+	bool answer;	      /* every SQE completes with 0 at once */
 	struct io_uring_sqe seen[STUB_SEEN];
 	unsigned count;
 	struct uring_cqe cqes[STUB_SEEN];
 	unsigned cqe_count;
 	unsigned seen_at_shutdown;
+	int sendmsg_results[4]; /* of sys_sendmsg, in order */
+	unsigned sendmsgs;
+	unsigned *cancels; /* counted here if set: outlives the stub */
 };
 
 static struct stub *stub_of(struct uring_backend *backend)
@@ -64,6 +68,10 @@ static void stub_complete(struct stub *stub, uint64_t user_data, int res,
 static void stub_take(struct stub *stub, const struct io_uring_sqe *sqe)
 {
 	stub->seen[stub->count++] = *sqe;
+	if (sqe->opcode == IORING_OP_ASYNC_CANCEL && stub->cancels) {
+		++*stub->cancels;
+		stub_complete(stub, sqe->addr, -ECANCELED, 0);
+	}
 	if (stub->answer)
 		stub_complete(stub, sqe->user_data, 0, 0);
 }
@@ -73,7 +81,9 @@ static int stub_submit(struct uring_backend *backend, uint64_t wait_ns)
 	struct stub *stub = stub_of(backend);
 	unsigned n = stub->queued;
 
-	if (stub->refusals > 0) {
+	if (stub->let_through > 0) {
+		stub->let_through--;
+	} else if (stub->refusals > 0) {
 		stub->refusals--;
 		return stub->refuse;
 	}
@@ -115,7 +125,9 @@ static int stub_sys_shutdown(struct uring_backend *backend, int fd, int how)
 static int stub_sys_sendmsg(struct uring_backend *backend, int fd,
 			    const struct msghdr *msg, int flags)
 {
-	return -EAGAIN;
+	struct stub *stub = stub_of(backend);
+
+	return stub->sendmsg_results[stub->sendmsgs++];
 }
 
 static void stub_destroy(struct uring_backend *backend)
@@ -196,8 +208,10 @@ static int teardown(void **state)
 {
 	struct bench *b = *state;
 
-	b->stub->answer = true;
-	b->stub->refusals = 0;
+	if (b->ring) {
+		b->stub->answer = true;
+		b->stub->refusals = 0;
+	}
 	uring_destroy(&b->ring);
 	free(b);
 	return 0;
@@ -223,6 +237,27 @@ static void refused_submissions_keep_their_order(void **state)
 		assert_int_equal(b->stub->seen[fd].fd, fd);
 	assert_int_equal(uring_stats(b->ring)->submitted, 300);
 	assert_true(uring_stats(b->ring)->sq_full > 0);
+}
+
+/* The backlog goes round and grows while it is in use. */
+static void a_backlog_in_use_keeps_its_order(void **state)
+{
+	struct bench *b = *state;
+	int fd = 0;
+
+	b->stub->refuse = -EBUSY;
+	b->stub->refusals = 100000;
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 7; i++)
+			uring_close(b->ring, target(b), fd++);
+		b->stub->let_through = 1;
+		turn(b);
+	}
+	b->stub->refusals = 0;
+	while (b->events < (unsigned)fd)
+		turn(b);
+	for (int i = 0; i < fd; i++)
+		assert_int_equal(b->stub->seen[i].fd, i);
 }
 
 static void a_refusal_is_no_error_of_the_turn(void **state)
@@ -319,6 +354,92 @@ static void shutdown_by_system_call_follows_earlier_sends(void **state)
 	assert_int_equal(b->events, 2);
 	assert_int_equal(b->log[1].kind, URING_OP_SHUTDOWN);
 	assert_int_equal(b->log[1].res, -ENOTCONN);
+}
+
+static void send_control(struct bench *b)
+{
+	struct iovec iov = {(char[]){1, 0}, 2};
+
+	uring_sendmsg(b->ring, target(b), 5, &iov, 1, "control", 8, 0);
+}
+
+/* A socket that polls writable and still has no room. */
+static void a_send_by_system_call_polls_again(void **state)
+{
+	struct bench *b = *state;
+
+	b->stub->sendmsg_results[0] = -EAGAIN;
+	b->stub->sendmsg_results[1] = 2;
+	send_control(b);
+	turn(b);
+	assert_int_equal(b->events, 0);
+	turn(b);
+	assert_int_equal(b->events, 1);
+	assert_int_equal(b->log[0].res, 2);
+	assert_int_equal(b->stub->sendmsgs, 2);
+	assert_int_equal(b->stub->seen[1].opcode, IORING_OP_POLL_ADD);
+}
+
+static void a_send_by_system_call_reports_its_error(void **state)
+{
+	struct bench *b = *state;
+
+	b->stub->sendmsg_results[0] = -EPIPE;
+	send_control(b);
+	turn(b);
+	assert_int_equal(b->log[0].res, -EPIPE);
+}
+
+static void a_second_cancel_asks_nobody(void **state)
+{
+	struct bench *b = *state;
+	unsigned cancels = 0;
+	struct uring_op *op;
+
+	b->stub->answer = false;
+	b->stub->cancels = &cancels;
+	op = uring_recv(b->ring, target(b), 5, NULL, 0, 0);
+	uring_op_cancel(b->ring, op);
+	uring_op_cancel(b->ring, op);
+	turn(b);
+	assert_int_equal(cancels, 1);
+	assert_int_equal(b->log[0].res, -ECANCELED);
+}
+
+static void destroy_cancels_and_awaits(void **state)
+{
+	struct bench *b = *state;
+	unsigned cancels = 0;
+
+	b->stub->answer = false;
+	b->stub->cancels = &cancels;
+	for (int i = 0; i < 10; i++)
+		uring_recv(b->ring, target(b), i, NULL, 0, 0);
+	turn(b);
+	uring_recv(b->ring, target(b), 10, NULL, 0, 0);
+	uring_destroy(&b->ring);
+	assert_int_equal(cancels, 11);
+	assert_int_equal(b->events, 0);
+}
+
+static void file_requests_say_what_they_mean(void **state)
+{
+	struct bench *b = *state;
+	const struct io_uring_sqe *seen = b->stub->seen;
+
+	uring_fdatasync(b->ring, target(b), 5);
+	uring_fallocate(b->ring, target(b), 6, 3, 4096, UINT64_C(1) << 40);
+	uring_splice(b->ring, target(b), 7, -1, 8, 99, 1000, 2);
+	turn(b);
+	assert_int_equal(seen[0].fsync_flags, IORING_FSYNC_DATASYNC);
+	assert_int_equal(seen[1].len, 3);
+	assert_int_equal(seen[1].off, 4096);
+	assert_true(seen[1].addr == UINT64_C(1) << 40);
+	assert_int_equal(seen[2].splice_fd_in, 7);
+	assert_true(seen[2].splice_off_in == UINT64_MAX);
+	assert_int_equal(seen[2].fd, 8);
+	assert_int_equal(seen[2].off, 99);
+	assert_int_equal(seen[2].splice_flags, 2);
 }
 
 static struct uring_bufs *make_group(struct bench *b)
@@ -470,12 +591,18 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		BENCH_TEST(refused_submissions_keep_their_order),
+		BENCH_TEST(a_backlog_in_use_keeps_its_order),
 		BENCH_TEST(a_refusal_is_no_error_of_the_turn),
 		BENCH_TEST(what_cannot_pass_is_an_error_of_the_turn),
 		BENCH_TEST(completions_of_nobody_are_counted_and_dropped),
 		BENCH_TEST(a_reused_slot_has_a_new_generation),
 		BENCH_TEST(a_late_completion_misses_the_next_user),
 		BARE_TEST(shutdown_by_system_call_follows_earlier_sends),
+		BARE_TEST(a_send_by_system_call_polls_again),
+		BARE_TEST(a_send_by_system_call_reports_its_error),
+		BENCH_TEST(a_second_cancel_asks_nobody),
+		BENCH_TEST(destroy_cancels_and_awaits),
+		BENCH_TEST(file_requests_say_what_they_mean),
 		BARE_TEST(picked_buffers_come_back_after_failures),
 		BARE_TEST(a_cancel_between_poll_and_receive_wins),
 		BENCH_TEST(a_buffer_without_content_goes_back),

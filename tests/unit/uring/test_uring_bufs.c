@@ -550,12 +550,26 @@ static struct world *child_with_buffer(const struct world_kind *kind,
 	return w;
 }
 
+static void take_another(struct world *w, struct uring_bufs *bufs)
+{
+	int fds[2];
+
+	world_pair(w, fds);
+	world_write(w, fds[1], "y", 1);
+	uring_recv_group(w->ring, world_target(w, 2), fds[0], bufs, false);
+	world_await(w, 2);
+	if (uring_bufs_out(bufs) != 2)
+		_exit(1);
+}
+
 static void return_twice(const struct world_kind *kind)
 {
 	struct uring_bufs *bufs;
 	struct world *w = child_with_buffer(kind, &bufs);
 	struct uring_buf copy = w->kept[0];
 
+	/* Another one is out, so that a mere count would not notice. */
+	take_another(w, bufs);
 	uring_buf_return(&w->kept[0]);
 	uring_buf_return(&copy);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cancelling, at every moment of an operation's life. */
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -365,6 +367,34 @@ static void destroy_ends_what_is_in_flight(void **state)
 	world_free(w);
 }
 
+/* A connection that is accepted while the ring ends must not leak. */
+static void destroy_closes_what_is_accepted_meanwhile(void **state)
+{
+	const struct world_kind *kind = world_kind(*state);
+	struct world *w = world_new(kind, (struct uring_config){0},
+				    (struct uring_fake_config){0});
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	uint16_t port;
+	int listener = world_listen(w, &port);
+	int client = world_socket(w);
+	int left;
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	addr.sin_port = htons(port);
+	assert_int_equal(
+		connect(client, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	uring_accept(w->ring, world_target(w, 1), listener);
+	uring_destroy(&w->ring);
+	assert_int_equal(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+	left = accept(listener, NULL, NULL);
+	if (left >= 0) /* the cancel won */
+		assert_int_equal(close(left), 0);
+	world_close(w, listener);
+	assert_true(world_at_eof(w, client)); /* hangs if it leaked */
+	world_close(w, client);
+	world_free(w);
+}
+
 static void cancel_a_dead_op(const struct world_kind *kind)
 {
 	struct world *w = world_new(kind, (struct uring_config){0},
@@ -396,6 +426,8 @@ int main(void)
 		WORLD_TEST(a_close_is_never_cancelled),
 		WORLD_TEST(a_cancelled_sendmsg_with_control_sends_nothing),
 		WORLD_TEST(destroy_ends_what_is_in_flight),
+		WORLD_TEST_IN(destroy_closes_what_is_accepted_meanwhile,
+			      WORLDS_REAL),
 		WORLD_TEST(a_dead_op_is_noticed),
 	};
 

@@ -166,6 +166,8 @@ static void what_came_together_is_found_together(void **state)
 	assert_int_equal(caps.op_socket, caps.buf_ring);
 	assert_int_equal(caps.op_socket, caps.multishot_accept);
 	assert_int_equal(caps.op_send_zc, caps.multishot_recv);
+	if (caps.op_socket)
+		assert_true(caps.sendmsg_control);
 }
 
 static void rows_point_at_their_members(void **state)
