@@ -122,7 +122,10 @@ int ktls_stream_connect(struct ktls_stream *stream, const struct ktls_env *env,
  * ends in SECURE or FAILED.
  * @ctx: referenced; its role is the stream's. @config: copied; may be NULL.
  * Returns 0; -EBADMSG when unread clear bytes are there (command or response
- * injection, RFC 3207 section 6; CVE-2011-0411): the owner must not go on.
+ * injection, RFC 3207 section 6; CVE-2011-0411); -EALREADY, -ENOTCONN (not
+ * yet connected), -EPIPE (the peer has ended, or failed or closing), -ENOMEM.
+ * After any of these the owner must not go on. What is written from now on
+ * goes out under TLS only.
  */
 int ktls_stream_start_tls(struct ktls_stream *stream, struct ktls_ctx *ctx,
 			  const struct ktls_engine_config *config,
@@ -142,7 +145,7 @@ void ktls_stream_pause(struct ktls_stream *stream);
 void ktls_stream_resume(struct ktls_stream *stream);
 
 /* ktls_stream_write() - queue a copy of @data. 0, or -ENOBUFS (queue full,
- * nothing taken), -EPIPE (failed or closing). */
+ * nothing taken), -EPIPE (failed or closing), -ENOMEM. */
 int ktls_stream_write(struct ktls_stream *stream, const void *data, size_t len);
 
 /* ktls_stream_send() - queue @data itself, borrowed until WRITTEN (or CLOSED):

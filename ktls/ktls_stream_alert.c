@@ -19,7 +19,6 @@
 enum {
 	LEVEL_WARNING = 1,
 	LEVEL_FATAL = 2,
-	CLOSE_NOTIFY = 0,
 };
 
 union alert_control {
@@ -44,7 +43,7 @@ void kstream_alert_close_notify(struct ktls_stream_private *p)
 		break;
 	case KSTREAM_KERNEL:
 		p->alert.level = LEVEL_WARNING;
-		p->alert.description = CLOSE_NOTIFY;
+		p->alert.description = KSTREAM_ALERT_CLOSE_NOTIFY;
 		p->alert.due = true;
 		break;
 	case KSTREAM_RAW:

@@ -12,9 +12,6 @@
 
 enum {
 	ALERT_WARNING = 1,
-	ALERT_CLOSE_NOTIFY = 0,
-	ALERT_UNEXPECTED_MESSAGE = 10,
-	ALERT_USER_CANCELED = 90,
 };
 
 enum {
@@ -27,7 +24,7 @@ enum {
 static enum kstream_state control_bad(struct ktls_stream_private *p,
 				      const char *text)
 {
-	kstream_alert_fatal(p, ALERT_UNEXPECTED_MESSAGE);
+	kstream_alert_fatal(p, KSTREAM_ALERT_UNEXPECTED_MESSAGE);
 	return kstream_fail(p, KTLS_FAILURE_RECORD, 0, text);
 }
 
@@ -36,7 +33,7 @@ static bool alert_harmless(const struct ktls_stream_private *p, uint8_t level,
 			   uint8_t description)
 {
 	if (p->agreed->version == KTLS_TLS_1_3)
-		return description == ALERT_USER_CANCELED;
+		return description == KSTREAM_ALERT_USER_CANCELED;
 	return level == ALERT_WARNING;
 }
 
@@ -47,7 +44,7 @@ static enum kstream_state control_alert(struct ktls_stream_private *p,
 
 	if (len != 2)
 		return control_bad(p, "malformed alert");
-	if (data[1] == ALERT_CLOSE_NOTIFY) {
+	if (data[1] == KSTREAM_ALERT_CLOSE_NOTIFY) {
 		kstream_recv_ended(p, KSTREAM_END_NOTIFY);
 		return p->state;
 	}

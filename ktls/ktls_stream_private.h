@@ -11,6 +11,7 @@
  *   ktls_stream_handshake.c  records read one by one, fed to the engine
  *   ktls_stream_offload.c    what goes to the kernel and what doesn't
  *   ktls_stream_recv.c       receiving on every path
+ *   ktls_stream_decrypt.c    receiving through OpenSSL
  *   ktls_stream_control.c    alerts and handshake records of kernel TLS
  *   ktls_stream_send.c       the output queue on every path
  *   ktls_stream_alert.c      alerts through kernel TLS
@@ -262,13 +263,30 @@ size_t kstream_recv_peek(struct ktls_stream_private *p,
 			 const unsigned char **data);
 /* kstream_recv_consume() - kstream_recv_refill() has to follow when secure. */
 void kstream_recv_consume(struct ktls_stream_private *p, size_t len);
-/* kstream_recv_refill() - decrypt more into an empty block. */
-enum kstream_state kstream_recv_refill(struct ktls_stream_private *p);
+/* kstream_recv_keep() - the event's buffer goes into the inbox. */
+enum kstream_state kstream_recv_keep(struct ktls_stream_private *p,
+				     const struct uring_event *ev);
 /* kstream_recv_drop() - forget all that is unread. */
 void kstream_recv_drop(struct ktls_stream_private *p);
 void kstream_event_drop(const struct uring_event *ev);
 
-/* ktls_stream_alert.c: alerts, said before the connection ends */
+/* ktls_stream_decrypt.c */
+enum kstream_state kstream_engine_recv(struct ktls_stream_private *p,
+				       const struct uring_event *ev);
+enum kstream_state kstream_record_recv(struct ktls_stream_private *p,
+				       const struct uring_event *ev);
+/* kstream_recv_refill() - decrypt more into an empty block. */
+enum kstream_state kstream_recv_refill(struct ktls_stream_private *p);
+
+/* ktls_stream_alert.c: alerts, said before the connection ends.
+ * Descriptions of RFC 8446 section 6. */
+enum {
+	KSTREAM_ALERT_CLOSE_NOTIFY = 0,
+	KSTREAM_ALERT_UNEXPECTED_MESSAGE = 10,
+	KSTREAM_ALERT_BAD_RECORD_MAC = 20,
+	KSTREAM_ALERT_RECORD_OVERFLOW = 22,
+	KSTREAM_ALERT_USER_CANCELED = 90,
+};
 void kstream_alert_fatal(struct ktls_stream_private *p, uint8_t description);
 void kstream_alert_close_notify(struct ktls_stream_private *p);
 /* kstream_alert_send() - the one that is due, through kernel TLS. */
