@@ -28,8 +28,8 @@ def add(path):
 
 
 PROGRAMS = sorted(
-    path for path in glob.glob(os.path.join(BUILD, "**", "kernel_*"),
-                               recursive=True)
+    path for path in glob.glob(os.path.join(BUILD, "tests", "kernel",
+                                            "kernel_*"))
     if os.path.isfile(path) and os.access(path, os.X_OK))
 for program in PROGRAMS:
     add(program)
