@@ -17,6 +17,7 @@ static const struct subcommand {
 	{"source", cmd_source, "send mail as fast as the server takes it"},
 	{"sink",   cmd_sink,   "accept mail, hash it, throw it away"},
 	{"verify", cmd_verify, "compare what was accepted with what arrived"},
+	{"hold",   cmd_hold,   "hold idle connections, tell what each costs"},
 };
 /* clang-format on */
 enum {
