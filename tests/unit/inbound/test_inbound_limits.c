@@ -4,6 +4,7 @@
 #include "tests/unit/inbound/inbound_world.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 
 #define OK	     "250 2.0.0 Ok\r\n"
 #define OK_SENDER    "250 2.1.0 Ok\r\n"
@@ -279,6 +280,36 @@ static void test_many_clients_come_and_go(void **state)
 	assert_null(admission);
 }
 
+static void *come_and_go(void *arg)
+{
+	struct inbound_admission *admission = arg;
+
+	for (int i = 0; i < 20000; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.0.0.%d", i % 7);
+		if (enter(admission, text) == INBOUND_ADMITTED)
+			leave(admission, text);
+	}
+	return NULL;
+}
+
+/* Its end asserts that everybody has left. */
+static void test_workers_share_the_counts(void **state)
+{
+	struct inbound_admission *admission;
+	pthread_t threads[4];
+
+	assert_int_equal(inbound_admission_create(&admission), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go,
+						admission),
+				 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	inbound_admission_destroy(&admission);
+}
+
 /* --- the end of the service --- */
 
 static void test_shutdown_sends_idle_clients_away(void **state)
@@ -416,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_slots_are_used_again),
 		cmocka_unit_test(test_who_is_one_client),
 		cmocka_unit_test(test_many_clients_come_and_go),
+		cmocka_unit_test(test_workers_share_the_counts),
 		cmocka_unit_test(test_shutdown_sends_idle_clients_away),
 		cmocka_unit_test(test_shutdown_lets_a_message_finish),
 		cmocka_unit_test(test_shutdown_lets_chunks_finish),
