@@ -80,9 +80,11 @@ void inbound_release(struct inbound_session *s)
 {
 	struct inbound *inbound = s->pool;
 
-	if (s->admitted)
+	if (s->admitted) {
 		inbound_admission_leave(inbound->config.admission,
 					&s->peer.any);
+		inbound->admitted--;
+	}
 	free(s->helo);
 	s->helo = NULL;
 	if (s->prev)
@@ -129,13 +131,14 @@ static enum inbound_reply_id admit(struct inbound_session *s)
 
 	if (inbound->stopping)
 		return REPLY_SHUTDOWN;
-	if (inbound->count > inbound->config.max_sessions)
+	if (inbound->admitted >= inbound->config.max_sessions)
 		return REPLY_TOO_MANY_CONNECTIONS;
 	switch (inbound_admission_enter(inbound->config.admission,
 					&inbound->config.config->limits,
 					&s->peer.any)) {
 	case INBOUND_ADMITTED:
 		s->admitted = true;
+		inbound->admitted++;
 		return REPLY_OK;
 	case INBOUND_CLIENT_MANY:
 		return REPLY_TOO_MANY_OF_CLIENT;

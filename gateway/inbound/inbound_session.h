@@ -161,7 +161,8 @@ struct inbound {
 	unsigned slot_count;
 	struct inbound_session *free;
 	struct inbound_session *sessions;
-	unsigned count;
+	unsigned count;	   /* slots in use */
+	unsigned admitted; /* of them: real sessions */
 	bool stopping;
 	uint64_t refused_logged;   /* uring_now() of the last line about it */
 	uint64_t refused_silently; /* since then */

@@ -190,6 +190,20 @@ static void test_slots_are_bounded(void **state)
 	world_end(w);
 }
 
+static void test_refused_clients_take_no_real_slot(void **state)
+{
+	struct world *w = world_start(NULL);
+	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
+
+	for (int i = 0; i < 7 + 10; i++)
+		client_open(w, CONFIG_LISTEN_NONE);
+	/* The ten are still there, listening to their 421. */
+	assert_int_equal(inbound_sessions(w->inbound), 18);
+	client_close(c);
+	client_hello(w, CONFIG_LISTEN_NONE);
+	world_end(w);
+}
+
 static void test_slots_are_used_again(void **state)
 {
 	struct world *w = world_start(NULL);
@@ -444,6 +458,7 @@ int main(void)
 		cmocka_unit_test(
 			test_refused_client_of_a_tls_port_is_only_closed),
 		cmocka_unit_test(test_slots_are_bounded),
+		cmocka_unit_test(test_refused_clients_take_no_real_slot),
 		cmocka_unit_test(test_slots_are_used_again),
 		cmocka_unit_test(test_who_is_one_client),
 		cmocka_unit_test(test_many_clients_come_and_go),
