@@ -87,6 +87,16 @@ static void accept_failed(struct worker_listener *l, int error)
 	uring_timer_set(l->worker->env.ring, &l->retry, 100 * URING_MSEC);
 }
 
+/* With the accept in flight reaped. New clients are refused at once, instead
+ * of waiting in the backlog of a relay that is about to go. */
+static void close_listener(struct worker_listener *l)
+{
+	assert(!l->accept);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
 static void on_accept(void *owner, const struct uring_event *event)
 {
 	struct worker_listener *l = owner;
@@ -95,8 +105,12 @@ static void on_accept(void *owner, const struct uring_event *event)
 		l->accept = NULL;
 	if (event->res >= 0)
 		on_accepted(l, event->res);
-	if (event->more || l->worker->obeyed != WORKER_RUN)
+	if (event->more)
 		return;
+	if (l->worker->obeyed != WORKER_RUN) {
+		close_listener(l);
+		return;
+	}
 	if (event->res < 0 && event->res != -ECONNABORTED)
 		accept_failed(l, -event->res);
 	else
@@ -127,6 +141,8 @@ static void stop_accepting(struct worker *w)
 		uring_timer_clear(w->env.ring, &l->retry);
 		if (l->accept)
 			uring_op_cancel(w->env.ring, l->accept);
+		else
+			close_listener(l);
 	}
 }
 
@@ -430,7 +446,8 @@ int worker_join(struct worker **pointer)
 		return EX_OK;
 	pthread_join(w->thread, &result);
 	for (size_t i = 0; i < w->listener_count; i++)
-		close(w->listeners[i].fd);
+		if (w->listeners[i].fd >= 0)
+			close(w->listeners[i].fd);
 	pthread_cond_destroy(&w->started);
 	pthread_mutex_destroy(&w->lock);
 	free(w->listeners);
