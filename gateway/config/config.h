@@ -139,6 +139,10 @@ struct config {
 	struct config_limits limits;
 	struct config_timeouts timeouts;
 	struct config_retry retry;
+	struct {
+		uint64_t return_max; /* bytes; larger mail comes back as its
+				      * headers only */
+	} bounce;
 	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
 	struct {
 		enum config_log_format format;

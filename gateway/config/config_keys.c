@@ -207,6 +207,12 @@ static const struct config_key retry_rows[] = {
 	 .fallback = 5 * D, .min = 10 * MS, .max = 365 * D},
 };
 
+static const struct config_key bounce_rows[] = {
+	{.name = "return_max", .kind = CONFIG_SIZE,
+	 .offset = offsetof(struct config, bounce.return_max),
+	 .fallback = 50 * KIB, .min = 0, .max = 10 * MIB},
+};
+
 static const struct config_key log_rows[] = {
 	{.name = "format", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, log.format),
@@ -253,6 +259,10 @@ static const struct config_table retry_table = {
 	.rows = retry_rows,
 	.count = CONFIG_COUNT_OF(retry_rows),
 	.finish = retry_finish,
+};
+static const struct config_table bounce_table = {
+	.rows = bounce_rows,
+	.count = CONFIG_COUNT_OF(bounce_rows),
 };
 static const struct config_table log_table = {
 	.rows = log_rows,
@@ -317,6 +327,7 @@ static const struct config_key root_rows[] = {
 	{.name = "limits", .kind = CONFIG_MAPPING, .table = &limit_table},
 	{.name = "timeouts", .kind = CONFIG_MAPPING, .table = &timeout_table},
 	{.name = "retry", .kind = CONFIG_MAPPING, .table = &retry_table},
+	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),
 	 .fallback = CONFIG_REFUSE, .choices = line_end_choices},

@@ -55,6 +55,16 @@ int delivery_begin(struct delivery *d)
 	return 0;
 }
 
+size_t delivery_failed(const struct delivery *d)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < d->recipient_count; i++)
+		failed += d->run->answers[i].given &&
+			  d->run->answers[i].result == SPOOL_BOUNCED;
+	return failed;
+}
+
 size_t delivery_end(struct delivery *d)
 {
 	struct delivery_run *run = d->run;

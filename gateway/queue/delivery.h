@@ -36,7 +36,10 @@ struct delivery {
  * forget the message. */
 struct delivery_answer {
 	bool given;
+	bool expired; /* BOUNCED because its time was over */
 	enum spool_result result;
+	uint16_t code;
+	char status[12]; /* RFC 3463; "" if none was given */
 	char reply[256];
 };
 
@@ -58,6 +61,8 @@ void delivery_free(struct delivery *delivery);
 /* delivery_begin() - open the view for a transaction. 0, -EBADMSG (the log is
  * damaged there), -errno. */
 int delivery_begin(struct delivery *delivery);
+/* delivery_failed() - recipients that are given up by this transaction. */
+size_t delivery_failed(const struct delivery *delivery);
 /* delivery_end() - close the view, keep only the recipients still open (no
  * answer, or deferred), record the answers. Returns how many of them were
  * deferred. */

@@ -44,6 +44,7 @@ struct queue {
 	struct deferred deferred;
 	struct uring_timer due; /* for deferred's top */
 	struct queue_stats stats;
+	unsigned bouncing; /* deliveries whose bounce is being stored */
 	bool stopping;
 };
 

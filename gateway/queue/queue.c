@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gateway/bounce/bounce.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/destination.h"
 #include "gateway/queue/retry.h"
@@ -146,7 +147,7 @@ void queue_abort(struct queue *queue)
 
 unsigned queue_sessions(const struct queue *queue)
 {
-	return outbound_sessions(queue->outbound);
+	return outbound_sessions(queue->outbound) + queue->bouncing;
 }
 
 void queue_stats(const struct queue *queue, struct queue_stats *out)
@@ -346,8 +347,10 @@ void queue_answered(struct delivery *delivery, size_t index,
 
 	kept->given = true;
 	kept->result = judge(queue, delivery, answer, now);
-	snprintf(kept->reply, sizeof(kept->reply), "%u %s", answer->code,
-		 answer->text);
+	kept->expired = kept->result == SPOOL_BOUNCED && answer->code < 500;
+	kept->code = answer->code;
+	snprintf(kept->status, sizeof(kept->status), "%s", answer->enhanced);
+	snprintf(kept->reply, sizeof(kept->reply), "%s", answer->text);
 	count_result(queue, kept->result);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
 		   e->reverse_path, kept->result, answer, now);
@@ -361,11 +364,99 @@ static bool any_given(const struct delivery *delivery)
 	return false;
 }
 
-void queue_finished(struct delivery *delivery)
+/* The transaction is over and may be recorded. */
+static void settle(struct delivery *delivery)
 {
 	struct destination *d = delivery->destination;
-	struct queue *queue = d->queue;
-	size_t deferred;
+	size_t deferred = delivery_end(delivery);
+
+	if (delivery->recipient_count == 0)
+		delivery_free(delivery);
+	else if (deferred > 0)
+		defer(d->queue, delivery);
+	else
+		destination_push_front(d, delivery);
+}
+
+/* Without a bounce a failure must not become final: it is tried again. */
+static void keep_failures(struct delivery *delivery)
+{
+	log_error("queue.no_bounce", L_ID(spool_message_id(delivery->message)),
+		  L_STR("error", "the bounce can't be stored; the failed "
+				 "recipients are tried again later"));
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		if (delivery->run->answers[i].result == SPOOL_BOUNCED)
+			delivery->run->answers[i].result = SPOOL_DEFERRED;
+}
+
+static void on_bounced(void *owner, struct spool_message *bounce)
+{
+	struct delivery *delivery = owner;
+	struct queue *queue = delivery->destination->queue;
+	struct spool *spool = delivery->spool;
+	const struct spool_view *view = &delivery->run->view;
+
+	queue->bouncing--;
+	if (bounce)
+		log_info("queue.bounced", L_ID(spool_message_id(bounce)),
+			 L_STR("to", view->envelope.reverse_path),
+			 L_UINT("recipients", delivery_failed(delivery)));
+	else
+		keep_failures(delivery);
+	settle(delivery);
+	if (bounce)
+		queue_add(queue, spool, bounce);
+}
+
+/* Tell the sender of the recipients given up. False: no bounce is due, or
+ * none could be made (then nothing is given up). */
+static bool bounce(struct delivery *delivery)
+{
+	struct queue *queue = delivery->destination->queue;
+	const struct delivery_run *run = delivery->run;
+	size_t n = delivery_failed(delivery), at = 0;
+	struct dsn_recipient *recipients;
+	struct dsn dsn = {
+		.hostname = queue->config.config->hostname,
+		.now = queue_wall(queue),
+		.queue_id = spool_message_id(delivery->message),
+		.view = &run->view,
+		.recipient_count = n,
+		.return_max = queue->config.config->bounce.return_max,
+	};
+	int r = -ENOMEM;
+
+	if (n == 0 || !bounce_due(&run->view.envelope))
+		return false;
+	dsn.recipients = recipients = calloc(n, sizeof(*recipients));
+	for (size_t i = 0; recipients && i < delivery->recipient_count; i++) {
+		const struct delivery_answer *a = &run->answers[i];
+
+		if (!a->given || a->result != SPOOL_BOUNCED)
+			continue;
+		recipients[at++] = (struct dsn_recipient){
+			.address = run->view.envelope
+					   .recipients[delivery->recipients[i]],
+			.code = a->code,
+			.status = a->status,
+			.reply = a->reply,
+			.remote = delivery->destination->route->next_hop.host,
+			.expired = a->expired,
+		};
+	}
+	if (recipients)
+		r = bounce_start(delivery->spool, &dsn, on_bounced, delivery);
+	free(recipients);
+	if (r < 0)
+		keep_failures(delivery);
+	else
+		queue->bouncing++;
+	return r == 0;
+}
+
+void queue_finished(struct delivery *delivery)
+{
+	struct queue *queue = delivery->destination->queue;
 
 	if (any_given(delivery)) {
 		delivery->attempts++;
@@ -373,13 +464,9 @@ void queue_finished(struct delivery *delivery)
 				retry_delay(&queue->config.config->retry,
 					    delivery->attempts);
 	}
-	deferred = delivery_end(delivery);
-	if (delivery->recipient_count == 0)
-		delivery_free(delivery);
-	else if (deferred > 0)
-		defer(queue, delivery);
-	else
-		destination_push_front(d, delivery);
+	/* A bounce is stored first: on_bounced() goes on. */
+	if (!bounce(delivery))
+		settle(delivery);
 }
 
 bool queue_unreachable(struct delivery *delivery,

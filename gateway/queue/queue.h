@@ -49,7 +49,7 @@ void queue_add(struct queue *queue, struct spool *spool,
  * queue_abort() - end them now (their mail is tried again after a start). */
 void queue_shutdown(struct queue *queue);
 void queue_abort(struct queue *queue);
-/* queue_sessions() - sessions still there; 0: may be destroyed. */
+/* queue_sessions() - sessions and bounces under way; 0: may be destroyed. */
 unsigned queue_sessions(const struct queue *queue);
 
 struct queue_stats {

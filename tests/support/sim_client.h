@@ -25,6 +25,7 @@ struct sim_message {
 	unsigned copies[4];	/* deliveries seen, per recipient */
 	unsigned unanswered[4]; /* of them: the next hop's 250 was never sent */
 	bool failed[4];		/* the next hop said 5xx */
+	unsigned bounced[4];	/* bounces that name the recipient */
 };
 
 struct sim_client_config {
