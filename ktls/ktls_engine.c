@@ -381,16 +381,26 @@ static void copy_name(char *out, size_t size, const char *name)
 	out[n] = '\0';
 }
 
+void ktls_engine_server_name(struct ktls_engine *engine,
+			     char out[KTLS_SERVER_NAME_MAX])
+{
+	const char *name = NULL;
+
+	if (ktls_ctx_role(engine->ctx) == KTLS_SERVER)
+		name = SSL_get_servername(engine->ssl,
+					  TLSEXT_NAMETYPE_host_name);
+	copy_name(out, KTLS_SERVER_NAME_MAX, name);
+}
+
 void ktls_engine_info(struct ktls_engine *engine, struct ktls_info *out)
 {
 	const SSL_CIPHER *suite = SSL_get_current_cipher(engine->ssl);
 	const SSL_SESSION *session = SSL_get_session(engine->ssl);
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct ktls_info){.suite = ""};
 	ktls_engine_agreed(engine, &out->version, &out->cipher);
 	if (suite) {
-		copy_name(out->suite, sizeof(out->suite),
-			  SSL_CIPHER_standard_name(suite));
+		out->suite = SSL_CIPHER_standard_name(suite);
 		out->cipher_bits = (unsigned)SSL_CIPHER_get_bits(suite, NULL);
 	}
 	out->resumed = SSL_session_reused(engine->ssl);
@@ -398,10 +408,6 @@ void ktls_engine_info(struct ktls_engine *engine, struct ktls_info *out)
 		session && SSL_SESSION_get_max_fragment_length(session) !=
 				   TLSEXT_max_fragment_length_DISABLED;
 	out->verified = ktls_engine_verified(engine);
-	if (ktls_ctx_role(engine->ctx) == KTLS_SERVER)
-		copy_name(out->server_name, sizeof(out->server_name),
-			  SSL_get_servername(engine->ssl,
-					     TLSEXT_NAMETYPE_host_name));
 }
 
 const char *ktls_engine_error(struct ktls_engine *engine)

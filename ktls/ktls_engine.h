@@ -106,14 +106,21 @@ int ktls_engine_keys(struct ktls_engine *engine, enum ktls_direction dir,
 struct ktls_info {
 	enum ktls_version version;
 	enum ktls_cipher cipher;
-	char suite[48];	      /* IANA name: "TLS_AES_128_GCM_SHA256" */
+	const char *suite;    /* IANA name: "TLS_AES_128_GCM_SHA256"; static */
 	unsigned cipher_bits; /* 128, 256 */
 	bool resumed;
 	bool small_records; /* record_size_limit / max_fragment_length agreed */
 	bool verified;	    /* client: chain and name are good */
-	char server_name[256]; /* server: SNI received, "" if none */
 };
 void ktls_engine_info(struct ktls_engine *engine, struct ktls_info *out);
+
+#define KTLS_SERVER_NAME_MAX 256
+
+/* ktls_engine_server_name() - server: the SNI received, "" if none, letters
+ * that no host name has replaced by '?'. After KTLS_STEP_DONE. Apart from the
+ * info because that is kept for each connection. */
+void ktls_engine_server_name(struct ktls_engine *engine,
+			     char out[KTLS_SERVER_NAME_MAX]);
 
 /* Why the engine failed: OpenSSL's reason, the alert received or sent, the
  * verify error; one line. Borrowed until the engine is freed. */
