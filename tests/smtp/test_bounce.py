@@ -131,7 +131,10 @@ class Bounce(unittest.TestCase):
         held = [True]
         relay, sink = self.pair(later)
         relay.send(BODY, recipients=["gone@example.test"])
-        relay.wait_event("queue.bounced")
+        # By its second attempt the failure itself is recorded, too: before
+        # that a crash may repeat the bounce.
+        relay.wait_event("outbound.deferred", to="from@example.test",
+                         attempts="2")
         relay.kill()
         relay.reader.join()
         relay.process.stdout.close()
