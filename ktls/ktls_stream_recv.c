@@ -188,17 +188,19 @@ enum kstream_state kstream_plain_recv(struct ktls_stream_private *p,
 	return p->state;
 }
 
-/* The record type that the kernel put beside a piece; -1: the control area
- * was cut off. Data needs none. */
+/*
+ * The record type that the kernel put beside a piece; -1: it found no room.
+ * Data needs none. 5.10 names the type of data twice when a piece begins with
+ * the rest of an earlier record: MSG_CTRUNC is the second one's, and the
+ * first holds for all of the piece.
+ */
 static int kernel_record_type(const struct uring_event *ev)
 {
 	struct cmsghdr header;
 	uint8_t type;
 
-	if (ev->msg_flags & MSG_CTRUNC)
-		return -1;
 	if (ev->control_len < CMSG_LEN(sizeof(type)))
-		return KTLS_APPLICATION_DATA;
+		return ev->msg_flags & MSG_CTRUNC ? -1 : KTLS_APPLICATION_DATA;
 	memcpy(&header, ev->control, sizeof(header));
 	if (header.cmsg_level != SOL_TLS ||
 	    header.cmsg_type != TLS_GET_RECORD_TYPE ||
