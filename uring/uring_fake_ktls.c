@@ -262,12 +262,14 @@ static int recvmsg_to(struct uring_fake *fake, struct fake_req *req,
 {
 	struct msghdr *msg = ptr(req->sqe.addr);
 	uint8_t type = req->sock->rx->type;
+	/* 5.10 names the type of such pieces twice */
+	bool rest = req->sock->rx->loaded && req->sock->rx->at > 0;
 	size_t control = 0;
 
 	if (!eof)
 		control = put_type(msg->msg_control, msg->msg_controllen, type);
 	msg->msg_controllen = control;
-	msg->msg_flags = 0;
+	msg->msg_flags = rest ? MSG_CTRUNC : 0;
 	return (int)take_text(fake, req->sock->rx, to, room);
 }
 
