@@ -22,6 +22,7 @@
 #include "ktls/ktls_caps.h"
 #include "ktls/ktls_engine.h"
 #include "ktls/ktls_install.h"
+#include "tests/kernel/limits.h"
 #include "tests/kernel/tcp_peer.h"
 #include "tests/support/test_cert.h"
 
@@ -196,6 +197,22 @@ static void close_ours(struct ours *o)
 	ktls_ctx_unref(&o->ctx);
 }
 
+/* True for what this kernel is known to refuse: asserted, not passed over. */
+static bool refused(const struct suite *suite)
+{
+	if (kernel_takes(suite->cipher))
+		return false;
+	for (int d = 0; d < KTLS_DIRECTIONS; d++) {
+		assert_int_equal(
+			ktls_validate(&caps, d, suite->version, suite->cipher),
+			KTLS_REASON_NO_CIPHER);
+		assert_int_equal(
+			caps.cipher_error[suite->cipher][suite->version][d],
+			EINVAL);
+	}
+	return true;
+}
+
 static void install(struct ours *o, enum ktls_direction dir)
 {
 	struct ktls_keys keys;
@@ -339,6 +356,8 @@ static void test_server_installs_after_its_tickets(void **state)
 		struct counts before = count();
 		struct ours o;
 
+		if (refused(&suites[i]))
+			continue;
 		open_ours(&o, &suites[i], KTLS_SERVER, "rwc");
 		attach(&o);
 		install(&o, KTLS_RX);
@@ -359,6 +378,8 @@ static void test_client_installs_receiving_after_the_first_reply(void **state)
 		struct ktls_ctx_stats stats;
 		struct ours o;
 
+		if (refused(&suites[i]))
+			continue;
 		open_ours(&o, &suites[i], KTLS_CLIENT, "grwc");
 		attach(&o);
 		install(&o, KTLS_TX);
@@ -381,6 +402,8 @@ static void test_kernel_goes_on_where_openssl_stopped(void **state)
 	for (size_t i = 0; i < SUITES; i++) {
 		struct ours o;
 
+		if (refused(&suites[i]))
+			continue;
 		open_ours(&o, &suites[i], KTLS_CLIENT, "glllrwc");
 		for (int line = 0; line < 3; line++)
 			assert_int_equal(ktls_engine_write(o.engine,
@@ -405,6 +428,8 @@ static void test_sending_alone_in_the_kernel(void **state)
 		struct counts before = count();
 		struct ours o;
 
+		if (refused(&suites[i]))
+			continue;
 		open_ours(&o, &suites[i], KTLS_CLIENT, "grc");
 		attach(&o);
 		install(&o, KTLS_TX);
@@ -421,6 +446,8 @@ static void test_receiving_alone_in_the_kernel(void **state)
 		struct counts before = count();
 		struct ours o;
 
+		if (refused(&suites[i]))
+			continue;
 		open_ours(&o, &suites[i], KTLS_SERVER, "lwc");
 		attach(&o);
 		install(&o, KTLS_RX);
@@ -523,10 +550,13 @@ static void test_probe_finds_every_cipher(void **state)
 {
 	char reason[512];
 
-	for (size_t i = 0; i < SUITES; i++)
+	for (size_t i = 0; i < SUITES; i++) {
+		if (refused(&suites[i]))
+			continue;
 		for (int d = 0; d < KTLS_DIRECTIONS; d++)
 			assert_true(caps.cipher[suites[i].cipher]
 					       [suites[i].version][d]);
+	}
 	assert_string_equal(ktls_caps_reason(&caps, reason, sizeof(reason)),
 			    "");
 }

@@ -32,6 +32,20 @@ const struct way ways[] = {
 };
 const size_t way_count = sizeof(ways) / sizeof(ways[0]);
 
+enum ktls_reason way_reason(const struct shop *shop, const struct way *way)
+{
+	if (!way->kernel)
+		return KTLS_REASON_NO_ULP;
+	if (shop->lacks_chacha && strstr(way->suite, "CHACHA20"))
+		return KTLS_REASON_NO_CIPHER;
+	return KTLS_REASON_NONE;
+}
+
+bool way_in_kernel(const struct shop *shop, const struct way *way)
+{
+	return way_reason(shop, way) == KTLS_REASON_NONE;
+}
+
 struct world_config way_config(const struct shop *shop, const struct way *way,
 			       uint64_t seed)
 {

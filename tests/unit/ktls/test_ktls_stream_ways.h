@@ -13,7 +13,7 @@ struct way {
 	enum ktls_role role;
 	enum ktls_version version;
 	const char *suite; /* OpenSSL's name */
-	bool kernel;
+	bool kernel;	   /* unless it lacks the cipher: way_reason() */
 };
 extern const struct way ways[];
 extern const size_t way_count;
@@ -27,6 +27,10 @@ enum {
 	WAY_SERVER_13_USER = 12,
 };
 
+/* way_reason() - what both directions have to say in the end: NONE when they
+ * are in the kernel. */
+enum ktls_reason way_reason(const struct shop *shop, const struct way *way);
+bool way_in_kernel(const struct shop *shop, const struct way *way);
 struct world_config way_config(const struct shop *shop, const struct way *way,
 			       uint64_t seed);
 void way_open(struct world *w, struct shop *shop, const struct way *way,

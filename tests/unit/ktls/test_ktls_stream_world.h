@@ -27,6 +27,7 @@ struct shop {
 	SSL_CTX *peer_server, *peer_client;
 	bool real; /* worlds have a real ring, sockets and kernel TLS */
 	struct ktls_caps caps; /* when real */
+	bool lacks_chacha;     /* when real: this kernel takes no ChaCha20 */
 };
 void shop_open(struct shop *shop);
 void shop_close(struct shop *shop);
