@@ -233,6 +233,7 @@ static void stream_release(struct ktls_stream_private *p)
 	uring_timer_clear(p->env->ring, &p->deadline);
 	kstream_recv_unwait(p);
 	kstream_recv_drop(p);
+	kstream_carrier_drop(p);
 	kstream_queue_free(&p->queue);
 	ktls_engine_free(&p->engine);
 	free(p->wire);
@@ -374,7 +375,7 @@ struct uring_target kstream_target(struct ktls_stream_private *p,
 
 /* After a call of the owner: the driver goes on when the owner's handler has
  * returned, or in the next turn. */
-static void stream_kick(struct ktls_stream_private *p)
+void kstream_kick(struct ktls_stream_private *p)
 {
 	if (!p->running && !p->kick.armed)
 		uring_timer_set(p->env->ring, &p->kick, 0);
@@ -408,8 +409,10 @@ static struct ktls_stream_private *stream_make(struct ktls_stream *stream,
 	p->owner = owner;
 	p->may_send = KSTREAM_SENDS_ALL;
 	p->clear_left = SIZE_MAX;
-	for (unsigned dir = 0; dir < KTLS_DIRECTIONS; dir++)
+	for (unsigned dir = 0; dir < KTLS_DIRECTIONS; dir++) {
 		p->reason[dir] = KTLS_REASON_PLAIN;
+		p->expected[dir] = UINT64_MAX;
+	}
 	p->waiter.fn = stream_on_buffer;
 	p->waiter.owner = p;
 	p->kick.fn = stream_on_kick;
@@ -418,7 +421,7 @@ static struct ktls_stream_private *stream_make(struct ktls_stream *stream,
 	p->deadline.owner = p;
 	stream->p = p;
 	stream_set_nodelay(env, fd);
-	stream_kick(p);
+	kstream_kick(p);
 	return p;
 }
 
@@ -478,7 +481,7 @@ int ktls_stream_start_tls(struct ktls_stream *stream, struct ktls_ctx *ctx,
 	kstream_recv_cancel(p);
 	kstream_recv_unwait(p);
 	stream_set_state(p, KSTREAM_FLUSHING);
-	stream_kick(p);
+	kstream_kick(p);
 	return 0;
 }
 
@@ -497,7 +500,7 @@ void ktls_stream_consume(struct ktls_stream *stream, size_t len)
 	if (p->state == KSTREAM_SECURE)
 		stream_set_state(p, kstream_recv_refill(p));
 	if (p->pending || !kstream_unread(p))
-		stream_kick(p);
+		kstream_kick(p);
 }
 
 void ktls_stream_pause(struct ktls_stream *stream)
@@ -512,7 +515,7 @@ void ktls_stream_pause(struct ktls_stream *stream)
 void ktls_stream_resume(struct ktls_stream *stream)
 {
 	stream->p->paused = false;
-	stream_kick(stream->p);
+	kstream_kick(stream->p);
 }
 
 static int stream_queue(struct ktls_stream_private *p, const void *data,
@@ -528,7 +531,7 @@ static int stream_queue(struct ktls_stream_private *p, const void *data,
 			return error;
 	}
 	p->written_due = true;
-	stream_kick(p);
+	kstream_kick(p);
 	return 0;
 }
 
@@ -540,6 +543,34 @@ int ktls_stream_write(struct ktls_stream *stream, const void *data, size_t len)
 int ktls_stream_send(struct ktls_stream *stream, const void *data, size_t len)
 {
 	return stream_queue(stream->p, data, len, false);
+}
+
+int ktls_stream_send_file(struct ktls_stream *stream,
+			  const struct ktls_file_range *range)
+{
+	struct ktls_stream_private *p = stream->p;
+	int error;
+
+	assert(range->offset <= INT64_MAX - range->len);
+	if (p->state >= KSTREAM_FAILED)
+		return -EPIPE;
+	if (!range->base && (range->fd < 0 || !p->env->paths))
+		return -EINVAL;
+	if (range->len > 0) {
+		error = kstream_queue_push_file(&p->queue, range);
+		if (error < 0)
+			return error;
+	}
+	p->written_due = true;
+	kstream_kick(p);
+	return 0;
+}
+
+void ktls_stream_expect(struct ktls_stream *stream, enum ktls_direction dir,
+			uint64_t bytes)
+{
+	assert((unsigned)dir < KTLS_DIRECTIONS);
+	stream->p->expected[dir] = bytes;
 }
 
 static enum kstream_state stream_close_next(const struct ktls_stream_private *p,
@@ -560,5 +591,5 @@ void ktls_stream_close(struct ktls_stream *stream, enum ktls_close how)
 	if (!p)
 		return;
 	stream_set_state(p, stream_close_next(p, how));
-	stream_kick(p);
+	kstream_kick(p);
 }

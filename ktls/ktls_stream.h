@@ -18,7 +18,8 @@
  * a small bound, so a slow owner slows its peer (TCP's window), not us.
  *
  * Writing: a queue of at most KTLS_OUT_MAX pieces, sent in order. Small ones
- * are copied; ranges (of a mapped file) are borrowed until they are sent.
+ * are copied; memory and ranges of files are borrowed until they are sent, on
+ * the path that the policy chooses (ktls_paths.h).
  * KTLS_EVENT_WRITTEN comes when the queue has run empty.
  */
 #ifndef KTLS_KTLS_STREAM_H
@@ -29,6 +30,7 @@
 #include "ktls/ktls_ctx.h"
 #include "ktls/ktls_engine.h"
 #include "ktls/ktls_install.h"
+#include "ktls/ktls_paths.h"
 #include "ktls/ktls_types.h"
 #include "uring/uring_bufs.h"
 #include "uring/uring_op.h"
@@ -43,6 +45,7 @@ struct ktls_env {
 	struct uring_bufs *bufs;	  /* receive buffers, >= 20000 bytes each */
 	const struct ktls_caps *caps;	  /* shared by all threads */
 	const struct ktls_kernel *kernel; /* injected setsockopt */
+	struct ktls_paths *paths;	  /* of file ranges; NULL: only mapped */
 };
 
 enum ktls_event {
@@ -88,6 +91,7 @@ struct ktls_stream_info {
 	enum ktls_reason reason[KTLS_DIRECTIONS];   /* why not */
 	int reason_error;			    /* errno of SETSOCKOPT */
 	uint64_t bytes_in, bytes_out;		    /* application bytes */
+	uint64_t path_bytes[KTLS_PATHS]; /* those of file ranges, by path */
 };
 
 #define KTLS_OUT_MAX 24
@@ -152,6 +156,25 @@ int ktls_stream_write(struct ktls_stream *stream, const void *data, size_t len);
  * a range of a mapped file, sent without a copy where the path allows. Same
  * errors. */
 int ktls_stream_send(struct ktls_stream *stream, const void *data, size_t len);
+
+/*
+ * ktls_stream_send_file() - queue a range of a file, borrowed (descriptor and
+ * mapping) until WRITTEN (or CLOSED); the range itself is copied. Until the
+ * peer has all of it the file must stay as it is there: in clear the socket
+ * may hold the page cache's own pages. Same errors, and -EINVAL for a range
+ * without a mapping when env->paths is NULL. A file that ends early or can't
+ * be read is a failure of the stream (INTERNAL): nothing else could stand in
+ * its place.
+ */
+int ktls_stream_send_file(struct ktls_stream *stream,
+			  const struct ktls_file_range *range);
+
+/*
+ * ktls_stream_expect() - so many bytes are expected in direction @dir: what
+ * KTLS_OFFLOAD_AUTO goes by. Before start_tls; nothing said means many.
+ */
+void ktls_stream_expect(struct ktls_stream *stream, enum ktls_direction dir,
+			uint64_t bytes);
 
 /* ktls_stream_unsent() - bytes queued and not yet taken by the kernel. */
 size_t ktls_stream_unsent(const struct ktls_stream *stream);

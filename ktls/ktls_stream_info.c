@@ -79,6 +79,7 @@ void ktls_stream_info(const struct ktls_stream *stream,
 		.bytes_in = p->bytes_in,
 		.bytes_out = p->bytes_out,
 	};
+	memcpy(out->path_bytes, p->path_bytes, sizeof(out->path_bytes));
 	if (out->tls)
 		out->agreed = *p->agreed;
 	for (unsigned dir = 0; dir < KTLS_DIRECTIONS; dir++) {

@@ -18,6 +18,18 @@
 
 #include "ktls/ktls_stream_private.h"
 
+/* offload: auto follows what was measured. */
+static bool offload_pays(const struct ktls_stream_private *p,
+			 enum ktls_direction dir)
+{
+	const struct ktls_policy *policy =
+		p->env->paths ? ktls_paths_policy(p->env->paths)
+			      : &ktls_policy_measured;
+
+	return p->offload != KTLS_OFFLOAD_AUTO ||
+	       ktls_policy_offload(policy, dir, p->expected[dir]);
+}
+
 static enum ktls_reason offload_reason(struct ktls_stream_private *p,
 				       enum ktls_direction dir)
 {
@@ -25,6 +37,8 @@ static enum ktls_reason offload_reason(struct ktls_stream_private *p,
 
 	if (p->offload == KTLS_OFFLOAD_NEVER)
 		return KTLS_REASON_POLICY;
+	if (!offload_pays(p, dir))
+		return KTLS_REASON_FEW_BYTES;
 	reason = ktls_validate(p->env->caps, dir, p->agreed->version,
 			       p->agreed->cipher);
 	if (reason != KTLS_REASON_NONE)

@@ -14,6 +14,7 @@
  *   ktls_stream_decrypt.c    receiving through OpenSSL
  *   ktls_stream_control.c    alerts and handshake records of kernel TLS
  *   ktls_stream_send.c       the output queue on every path
+ *   ktls_stream_file.c       file ranges that are read or spliced
  *   ktls_stream_alert.c      alerts through kernel TLS
  *   ktls_stream_close.c      farewell, lingering, tearing down
  *   ktls_stream_info.c       what a stream says of itself
@@ -26,6 +27,7 @@
 #ifndef KTLS_KTLS_STREAM_PRIVATE_H
 #define KTLS_KTLS_STREAM_PRIVATE_H
 
+#include "ktls/ktls_paths_private.h"
 #include "ktls/ktls_stream.h"
 #include "ktls/ktls_stream_inbox.h"
 #include "ktls/ktls_stream_queue.h"
@@ -115,6 +117,10 @@ enum kstream_sending {
 	KSTREAM_SENDING_QUEUE,
 	KSTREAM_SENDING_WIRE,
 	KSTREAM_SENDING_ALERT,
+	/* Of the carrier, in this order: */
+	KSTREAM_SENDING_FILL,	 /* out of the file */
+	KSTREAM_SENDING_CARRIER, /* into the socket */
+	KSTREAM_SENDING_ROOM,	 /* nothing: the socket is full */
 };
 
 /* How the peer's bytes ended. */
@@ -144,6 +150,17 @@ struct kstream_wire {
 	size_t len, sent;
 	size_t plain; /* application bytes inside */
 	unsigned char data[];
+};
+
+/* Takes the queue's first bytes out of their file: the first `have` bytes of
+ * the first piece are in it. Exists while a part of a piece goes this way. */
+struct kstream_carrier {
+	struct ktls_pipe *pipe;	    /* or */
+	struct ktls_buffer *buffer; /* neither: waits for a buffer */
+	size_t at, have;	    /* of buffer->data; in the pipe */
+	bool used; /* there is, or may be, something in the pipe */
+	bool full; /* the socket was, when it was last asked */
+	struct ktls_paths_waiter waiter;
 };
 
 /* Walks through the handshake messages of kernel TLS's control records. */
@@ -179,6 +196,8 @@ struct ktls_stream_private {
 	bool paused;
 	bool recv_cancelled; /* ops.recv is being cancelled */
 	bool written_due;    /* WRITTEN has to follow */
+	bool no_splice;	     /* file or socket have refused it */
+	bool nonblocking;    /* O_NONBLOCK is set */
 	struct kstream_op_set ops;
 	enum kstream_sending sending;
 	enum kstream_sends may_send;
@@ -192,8 +211,11 @@ struct ktls_stream_private {
 	size_t clear_left;
 	size_t lingered;	      /* bytes dropped since the close */
 	uint64_t bytes_in, bytes_out; /* of the application */
-	struct kstream_queue *queue;  /* owned; NULL when empty */
-	struct kstream_wire *wire;    /* owned; NULL when empty */
+	uint64_t path_bytes[KTLS_PATHS];
+	uint64_t expected[KTLS_DIRECTIONS]; /* ktls_stream_expect() */
+	struct kstream_queue *queue;	    /* owned; NULL when empty */
+	struct kstream_carrier *carrier;    /* owned; NULL when unused */
+	struct kstream_wire *wire;	    /* owned; NULL when empty */
 	struct kstream_inbox inbox;  /* raw bytes, or the kernel's plain ones */
 	struct kstream_block *block; /* owned; NULL when nothing is unread */
 	struct kstream_reader *reader; /* owned */
@@ -219,6 +241,9 @@ enum kstream_state kstream_fail(struct ktls_stream_private *p,
 enum kstream_sends kstream_allowed(const struct ktls_stream_private *p);
 /* kstream_say() - an event is due to the owner. */
 void kstream_say(struct ktls_stream_private *p, enum ktls_event event);
+/* kstream_kick() - something is to do: the driver runs in the next turn, or
+ * goes on when it is on the stack. */
+void kstream_kick(struct ktls_stream_private *p);
 /* kstream_target() - where an operation's events go. */
 struct uring_target kstream_target(struct ktls_stream_private *p,
 				   enum kstream_input input);
@@ -308,6 +333,35 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p);
 bool kstream_send_idle(const struct ktls_stream_private *p);
 /* kstream_output_pending() - the engine has something to say. */
 bool kstream_output_pending(const struct ktls_stream_private *p);
+
+/* ktls_stream_file.c: file ranges and what carries them */
+
+/* kstream_file_path() - how the first *len bytes of a piece go: MAPPED (then
+ * *len says how many of them), SPLICE or READ. */
+enum ktls_byte_path kstream_file_path(const struct ktls_stream_private *p,
+				      const struct kstream_piece *piece,
+				      size_t *len);
+/* kstream_carrier_make() - a carrier for @path, or for READ; false: there is
+ * none to be had. @must: wait for one (until it has a pipe or a buffer). */
+bool kstream_carrier_make(struct ktls_stream_private *p,
+			  enum ktls_byte_path path, bool must);
+/* kstream_carrier_drop() - with nothing of it in flight; NULL is fine. */
+void kstream_carrier_drop(struct ktls_stream_private *p);
+/* kstream_carrier_waits() - is there one that has neither pipe nor buffer? */
+bool kstream_carrier_waits(const struct ktls_stream_private *p);
+enum ktls_byte_path kstream_carrier_path(const struct kstream_carrier *carrier);
+/* kstream_carrier_gone() - its first @len bytes are; empty, it is dropped. */
+void kstream_carrier_gone(struct ktls_stream_private *p, size_t len);
+/* kstream_carrier_fill() - at most @limit bytes out of the file; NULL: no
+ * carrier, it waits, or too many operations. _filled() is for its result. */
+struct uring_op *kstream_carrier_fill(struct ktls_stream_private *p,
+				      size_t limit);
+enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
+					  int res);
+/* kstream_carrier_send() - into the socket; @more bytes follow. _refused():
+ * is that @error (positive) one to go on after? */
+struct uring_op *kstream_carrier_send(struct ktls_stream_private *p, bool more);
+bool kstream_carrier_refused(struct ktls_stream_private *p, int error);
 
 /* ktls_stream_close.c */
 void kstream_draining_enter(struct ktls_stream_private *p);

@@ -70,7 +70,7 @@ static int queue_append(struct kstream_queue *queue, const void *data,
 	if (queue->count == KTLS_OUT_MAX)
 		return -ENOBUFS;
 	piece = queue_at(queue, queue->count);
-	*piece = (struct kstream_piece){.data = data, .len = len};
+	*piece = (struct kstream_piece){.data = data, .len = len, .fd = -1};
 	if (copy) {
 		piece->copy = copy_make(data, len);
 		if (!piece->copy)
@@ -82,14 +82,12 @@ static int queue_append(struct kstream_queue *queue, const void *data,
 	return 0;
 }
 
-int kstream_queue_push(struct kstream_queue **queue, const void *data,
-		       size_t len, bool copy)
+/* Makes the queue if there is none, and undoes that when nothing went in. */
+static int queue_push(struct kstream_queue **queue, const void *data,
+		      size_t len, bool copy)
 {
 	int error;
 
-	assert(queue && data && len > 0);
-	if (*queue && copy && queue_extend(*queue, data, len))
-		return 0;
 	if (!*queue)
 		*queue = calloc(1, sizeof(**queue));
 	if (!*queue)
@@ -100,26 +98,37 @@ int kstream_queue_push(struct kstream_queue **queue, const void *data,
 	return error;
 }
 
-unsigned kstream_queue_iov(const struct kstream_queue *queue, size_t limit,
-			   struct iovec *iov, unsigned max, size_t *bytes)
+int kstream_queue_push(struct kstream_queue **queue, const void *data,
+		       size_t len, bool copy)
 {
-	unsigned n = 0;
+	assert(queue && data && len > 0);
+	if (*queue && copy && queue_extend(*queue, data, len))
+		return 0;
+	return queue_push(queue, data, len, copy);
+}
 
-	*bytes = 0;
-	while (queue && n < max && n < queue->count && *bytes < limit) {
-		const struct kstream_piece *piece =
-			&queue->piece[(queue->head + n) % KTLS_OUT_MAX];
-		size_t len = piece->len;
+int kstream_queue_push_file(struct kstream_queue **queue,
+			    const struct ktls_file_range *range)
+{
+	struct kstream_piece *piece;
+	int error;
 
-		if (len > limit - *bytes)
-			len = limit - *bytes;
-		/* struct iovec has no const; a send only reads */
-		iov[n].iov_base = (void *)(uintptr_t)piece->data;
-		iov[n].iov_len = len;
-		*bytes += len;
-		n++;
-	}
-	return n;
+	assert(range->len > 0 && (range->base || range->fd >= 0));
+	error = queue_push(queue, range->base, range->len, false);
+	if (error < 0)
+		return error;
+	piece = queue_at(*queue, (*queue)->count - 1);
+	piece->fd = range->fd;
+	piece->offset = range->offset;
+	return 0;
+}
+
+const struct kstream_piece *kstream_queue_at(const struct kstream_queue *queue,
+					     unsigned index)
+{
+	if (!queue || index >= queue->count)
+		return NULL;
+	return &queue->piece[(queue->head + index) % KTLS_OUT_MAX];
 }
 
 static void queue_drop_first(struct kstream_queue *queue)
@@ -132,14 +141,20 @@ static void queue_drop_first(struct kstream_queue *queue)
 	queue->count--;
 }
 
-void kstream_queue_drop(struct kstream_queue **queue, size_t len)
+size_t kstream_queue_drop(struct kstream_queue **queue, size_t len)
 {
+	size_t of_files = 0;
+
 	assert(len <= kstream_queue_bytes(*queue));
 	while (len > 0) {
 		struct kstream_piece *piece = queue_at(*queue, 0);
 		size_t n = len < piece->len ? len : piece->len;
 
-		piece->data += n;
+		if (piece->data)
+			piece->data += n;
+		if (piece->fd >= 0)
+			of_files += n;
+		piece->offset += n;
 		piece->len -= n;
 		(*queue)->bytes -= n;
 		len -= n;
@@ -148,6 +163,7 @@ void kstream_queue_drop(struct kstream_queue **queue, size_t len)
 	}
 	if (*queue && (*queue)->count == 0)
 		kstream_queue_free(queue);
+	return of_files;
 }
 
 void kstream_queue_free(struct kstream_queue **queue)

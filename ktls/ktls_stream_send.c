@@ -2,7 +2,8 @@
 /*
  * Sending: at most one send is in flight.  Raw and kernel TLS take the queue
  * as it lies in memory, many pieces in one call; in user space a slice of it
- * is encrypted, taken out of the engine and sent.
+ * is encrypted, taken out of the engine and sent.  File ranges that are not to
+ * go out from their mapping come by a carrier (ktls_stream_file.c).
  */
 #include <assert.h>
 #include <errno.h>
@@ -65,22 +66,87 @@ static int send_take_output(struct ktls_stream_private *p, size_t plain)
 	return 0;
 }
 
-/* Encrypts up to a slice of the queue; returns how much or -errno. */
-static ssize_t send_encrypt(struct ktls_stream_private *p)
-{
-	struct iovec iov[KTLS_OUT_MAX];
-	size_t bytes, done = 0;
-	unsigned n = kstream_queue_iov(p->queue, KSTREAM_SLICE_MAX, iov,
-				       KTLS_OUT_MAX, &bytes);
+/* What lies in memory at the queue's head, ready to go. */
+struct send_batch {
+	struct iovec iov[URING_IOV_MAX];
+	unsigned count;
+	size_t bytes;
+};
 
-	for (unsigned i = 0; i < n; i++) {
+static void batch_add(struct send_batch *batch, const unsigned char *data,
+		      size_t len)
+{
+	/* struct iovec has no const; a send only reads */
+	batch->iov[batch->count++] = (struct iovec){
+		.iov_base = (void *)(uintptr_t)data,
+		.iov_len = len,
+	};
+	batch->bytes += len;
+}
+
+/* At most @limit bytes. None: the first piece comes by p->carrier. */
+static void send_gather(struct ktls_stream_private *p, size_t limit,
+			struct send_batch *batch)
+{
+	const struct kstream_piece *piece;
+
+	batch->count = 0;
+	batch->bytes = 0;
+	while (batch->bytes < limit && batch->count < URING_IOV_MAX &&
+	       (piece = kstream_queue_at(p->queue, batch->count))) {
+		size_t left = limit - batch->bytes;
+		size_t len = piece->len < left ? piece->len : left;
+		enum ktls_byte_path path = kstream_file_path(p, piece, &len);
+
+		if (path != KTLS_PATH_MAPPED) {
+			if (batch->count > 0 ||
+			    kstream_carrier_make(p, path, !piece->data))
+				return;
+		}
+		batch_add(batch, piece->data, len);
+		if (len < piece->len)
+			return;
+	}
+}
+
+static void send_count(struct ktls_stream_private *p, enum ktls_byte_path path,
+		       size_t len)
+{
+	p->path_bytes[path] += len;
+	if (p->env->paths)
+		ktls_paths_count(p->env->paths, path, len);
+}
+
+/* The queue's first @len bytes are on their way, from memory or by the
+ * carrier. */
+static void send_took(struct ktls_stream_private *p, size_t len)
+{
+	enum ktls_byte_path path = KTLS_PATH_MAPPED;
+	size_t of_files;
+
+	if (p->carrier) {
+		path = kstream_carrier_path(p->carrier);
+		kstream_carrier_gone(p, len);
+	}
+	of_files = kstream_queue_drop(&p->queue, len);
+	if (of_files > 0)
+		send_count(p, path, of_files);
+}
+
+/* Encrypts what is in memory; returns how much or -errno. */
+static ssize_t send_encrypt(struct ktls_stream_private *p,
+			    const struct send_batch *batch)
+{
+	size_t done = 0;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		const unsigned char *data = batch->iov[i].iov_base;
 		size_t at = 0;
 
-		while (at < iov[i].iov_len) {
-			ssize_t took = ktls_engine_write(
-				p->engine,
-				(const unsigned char *)iov[i].iov_base + at,
-				iov[i].iov_len - at);
+		while (at < batch->iov[i].iov_len) {
+			ssize_t took =
+				ktls_engine_write(p->engine, data + at,
+						  batch->iov[i].iov_len - at);
 
 			if (took <= 0)
 				return done > 0	  ? (ssize_t)done
@@ -93,9 +159,34 @@ static ssize_t send_encrypt(struct ktls_stream_private *p)
 	return (ssize_t)done;
 }
 
+static bool carrier_loaded(const struct ktls_stream_private *p)
+{
+	return p->carrier && p->carrier->have > 0;
+}
+
+/* The next slice for OpenSSL; empty: the carrier has to be filled first. */
+static void send_slice(struct ktls_stream_private *p, struct send_batch *batch)
+{
+	size_t len;
+
+	batch->count = 0;
+	batch->bytes = 0;
+	if (!p->carrier) {
+		send_gather(p, KSTREAM_SLICE_MAX, batch);
+		return;
+	}
+	if (!carrier_loaded(p))
+		return;
+	len = p->carrier->have;
+	if (len > KSTREAM_SLICE_MAX)
+		len = KSTREAM_SLICE_MAX;
+	batch_add(batch, p->carrier->buffer->data + p->carrier->at, len);
+}
+
 /* Fills p->wire if there is something to fill it with; 0 or -errno. */
 static int send_fill_wire(struct ktls_stream_private *p)
 {
+	struct send_batch batch;
 	ssize_t plain;
 
 	if (p->wire)
@@ -105,10 +196,13 @@ static int send_fill_wire(struct ktls_stream_private *p)
 	if (p->path[KTLS_TX] != KSTREAM_ENGINE || send_ready(p) == 0 ||
 	    kstream_allowed(p) < KSTREAM_SENDS_ALL)
 		return 0;
-	plain = send_encrypt(p);
+	send_slice(p, &batch);
+	if (batch.count == 0)
+		return 0;
+	plain = send_encrypt(p, &batch);
 	if (plain < 0)
 		return (int)plain;
-	kstream_queue_drop(&p->queue, (size_t)plain);
+	send_took(p, (size_t)plain);
 	return send_take_output(p, (size_t)plain);
 }
 
@@ -120,37 +214,59 @@ static struct uring_op *send_wire(struct ktls_stream_private *p)
 			  p->wire->len - p->wire->sent, MSG_NOSIGNAL);
 }
 
-/* Under kernel TLS more bytes to come are said, so that a record is not cut
- * where a batch ends. */
-static struct uring_op *send_queue(struct ktls_stream_private *p)
+static struct uring_op *send_batch_out(struct ktls_stream_private *p,
+				       const struct send_batch *batch,
+				       int flags)
 {
 	struct uring_target target = kstream_target(p, KSTREAM_IN_SEND);
-	struct iovec iov[URING_IOV_MAX];
+
+	p->sending = KSTREAM_SENDING_QUEUE;
+	if (batch->count == 1)
+		return uring_send(p->env->ring, target, p->fd,
+				  batch->iov[0].iov_base, batch->iov[0].iov_len,
+				  flags);
+	return uring_sendmsg(p->env->ring, target, p->fd, batch->iov,
+			     batch->count, NULL, 0, flags);
+}
+
+/* Raw or kernel TLS. More bytes to come are said, so that a record (or a
+ * segment in front of a file) is not cut where a batch ends. */
+static struct uring_op *send_queue(struct ktls_stream_private *p)
+{
 	size_t ready = send_ready(p);
 	size_t limit = ready < KSTREAM_SEND_MAX ? ready : KSTREAM_SEND_MAX;
-	size_t bytes;
-	unsigned n =
-		kstream_queue_iov(p->queue, limit, iov, URING_IOV_MAX, &bytes);
+	struct send_batch batch = {.count = 0};
 	int flags = MSG_NOSIGNAL;
 
-	if (bytes < ready && p->path[KTLS_TX] == KSTREAM_KERNEL)
+	if (!p->carrier)
+		send_gather(p, limit, &batch);
+	if (carrier_loaded(p))
+		return kstream_carrier_send(p, p->carrier->have < ready);
+	if (p->carrier || batch.count == 0)
+		return kstream_carrier_fill(p, limit);
+	if (batch.bytes < ready)
 		flags |= MSG_MORE;
-	p->sending = KSTREAM_SENDING_QUEUE;
-	if (n == 1)
-		return uring_send(p->env->ring, target, p->fd, iov[0].iov_base,
-				  iov[0].iov_len, flags);
-	return uring_sendmsg(p->env->ring, target, p->fd, iov, n, NULL, 0,
-			     flags);
+	return send_batch_out(p, &batch, flags);
+}
+
+static struct uring_op *send_next(struct ktls_stream_private *p)
+{
+	if (p->wire)
+		return send_wire(p);
+	if (p->path[KTLS_TX] == KSTREAM_ENGINE)
+		return kstream_carrier_fill(p, send_ready(p));
+	return send_queue(p);
 }
 
 static enum kstream_state send_start(struct ktls_stream_private *p)
 {
-	p->ops.send = p->wire ? send_wire(p) : send_queue(p);
+	p->ops.send = send_next(p);
 	if (p->ops.send)
 		return p->state;
 	p->sending = KSTREAM_SENDING_NONE;
-	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS,
-			    "too many operations in flight");
+	if (kstream_carrier_waits(p))
+		return p->state;
+	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS, NULL);
 }
 
 enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
@@ -158,7 +274,11 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 	enum kstream_sends allowed = kstream_allowed(p);
 	int error;
 
-	if (p->ops.send || allowed == KSTREAM_SENDS_NOTHING)
+	if (p->ops.send)
+		return p->state;
+	if (allowed < KSTREAM_SENDS_ALL)
+		kstream_carrier_drop(p);
+	if (allowed == KSTREAM_SENDS_NOTHING)
 		return p->state;
 	if (p->alert.due) {
 		kstream_alert_send(p);
@@ -169,8 +289,7 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 		return kstream_fail(p, KTLS_FAILURE_INTERNAL, -error,
 				    p->engine ? ktls_engine_error(p->engine)
 					      : NULL);
-	if (p->wire || (allowed == KSTREAM_SENDS_ALL &&
-			p->path[KTLS_TX] != KSTREAM_ENGINE && send_ready(p)))
+	if (p->wire || (allowed == KSTREAM_SENDS_ALL && send_ready(p)))
 		return send_start(p);
 	if (p->written_due && !p->queue) {
 		p->written_due = false;
@@ -181,7 +300,7 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 
 static void sent_queue(struct ktls_stream_private *p, size_t len)
 {
-	kstream_queue_drop(&p->queue, len);
+	send_took(p, len);
 	p->bytes_out += len;
 	if (p->path[KTLS_TX] == KSTREAM_RAW && p->clear_left != SIZE_MAX) {
 		assert(len <= p->clear_left);
@@ -210,25 +329,63 @@ static enum kstream_state send_failed(struct ktls_stream_private *p, int error)
 			    error, NULL);
 }
 
+/* Bytes are in the socket, or aren't. */
+static enum kstream_state sent_bytes(struct ktls_stream_private *p,
+				     enum kstream_sending sending, int res)
+{
+	if (res < 0 && sending == KSTREAM_SENDING_CARRIER &&
+	    kstream_carrier_refused(p, -res))
+		return p->state;
+	if (res == -EINTR || res == -EAGAIN)
+		return p->state;
+	if (res <= 0)
+		return send_failed(p, res < 0 ? -res : EPIPE);
+	if (sending == KSTREAM_SENDING_WIRE)
+		sent_wire(p, (size_t)res);
+	else
+		sent_queue(p, (size_t)res);
+	return p->state;
+}
+
+/* A poll that fails says nothing that the next send would not say better. */
+static enum kstream_state sent_room(struct ktls_stream_private *p)
+{
+	p->carrier->full = false;
+	return p->state;
+}
+
+static enum kstream_state sent_by(struct ktls_stream_private *p,
+				  enum kstream_sending sending,
+				  const struct uring_event *ev)
+{
+	switch (sending) {
+	case KSTREAM_SENDING_ALERT:
+		kstream_alert_sent(p, ev);
+		return p->state;
+	case KSTREAM_SENDING_FILL:
+		return kstream_carrier_filled(p, ev->res);
+	case KSTREAM_SENDING_ROOM:
+		return sent_room(p);
+	case KSTREAM_SENDING_QUEUE:
+	case KSTREAM_SENDING_WIRE:
+	case KSTREAM_SENDING_CARRIER:
+		return sent_bytes(p, sending, ev->res);
+	case KSTREAM_SENDING_NONE:
+		break;
+	}
+	assert(!"a send ends that was begun");
+	return p->state;
+}
+
 enum kstream_state kstream_sent(struct ktls_stream_private *p,
 				const struct uring_event *ev)
 {
 	enum kstream_sending sending = p->sending;
+	enum kstream_state next;
 
 	p->sending = KSTREAM_SENDING_NONE;
-	if (sending == KSTREAM_SENDING_ALERT) {
-		kstream_alert_sent(p, ev);
-		return p->state;
-	}
-	if (ev->res == -EINTR || ev->res == -EAGAIN)
-		return p->state;
-	if (ev->res <= 0)
-		return send_failed(p, ev->res < 0 ? -ev->res : EPIPE);
-	if (sending == KSTREAM_SENDING_QUEUE)
-		sent_queue(p, (size_t)ev->res);
-	else
-		sent_wire(p, (size_t)ev->res);
-	if (p->state == KSTREAM_DRAINING)
+	next = sent_by(p, sending, ev);
+	if (ev->res > 0 && next == KSTREAM_DRAINING)
 		uring_timer_set(p->env->ring, &p->deadline, KSTREAM_STALL_NS);
-	return p->state;
+	return next;
 }

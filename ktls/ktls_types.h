@@ -49,6 +49,7 @@ enum ktls_offload { KTLS_OFFLOAD_AUTO, KTLS_OFFLOAD_ALWAYS, KTLS_OFFLOAD_NEVER }
 enum ktls_reason {
 	KTLS_REASON_NONE,	  /* it is in the kernel */
 	KTLS_REASON_POLICY,	  /* offload: never */
+	KTLS_REASON_FEW_BYTES,	  /* offload: auto, and it would not pay */
 	KTLS_REASON_NO_ULP,	  /* TCP_ULP "tls" refused: module not loaded or not built */
 	KTLS_REASON_NO_CIPHER,	  /* kernel lacks cipher x version x direction */
 	KTLS_REASON_CIPHER_OTHER, /* the negotiated suite has no kernel form */

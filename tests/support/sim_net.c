@@ -33,8 +33,10 @@ void sim_net_open(struct sim_net *net, const struct uring_fake_config *fake,
 	assert(r == 0);
 	r = uring_bufs_create(net->ring, buffers, 20000, &net->bufs);
 	assert(r == 0);
-	net->env = (struct ktls_env){net->ring, net->bufs, &net->caps,
-				     &net->kernel};
+	net->env = (struct ktls_env){.ring = net->ring,
+				     .bufs = net->bufs,
+				     .caps = &net->caps,
+				     .kernel = &net->kernel};
 }
 
 void sim_net_close(struct sim_net *net)

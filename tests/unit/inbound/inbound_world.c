@@ -104,7 +104,10 @@ static void make_ring(struct world *w, const struct uring_fake_config *fake)
 	assert_int_equal(uring_create(&config, &w->ring), 0);
 	assert_int_equal(uring_bufs_create(w->ring, 16, 20480, &w->bufs), 0);
 	w->kernel.setsockopt = no_kernel_tls;
-	w->env = (struct ktls_env){w->ring, w->bufs, &w->caps, &w->kernel};
+	w->env = (struct ktls_env){.ring = w->ring,
+				   .bufs = w->bufs,
+				   .caps = &w->caps,
+				   .kernel = &w->kernel};
 }
 
 struct world *world_start(const struct uring_fake_config *fake)

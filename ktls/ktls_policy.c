@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which way bytes go: the policy and its words (ktls_paths.h).
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "ktls/ktls_paths.h"
+
+/* Splice is never cheaper than the mapping, kernel TLS never dearer than
+ * OpenSSL, at any size that was measured. */
+const struct ktls_policy ktls_policy_measured = {
+	.path = KTLS_PATH_AUTO,
+	.splice_min = SIZE_MAX,
+};
+
+const char *ktls_byte_path_name(enum ktls_byte_path path)
+{
+	static const char *const names[KTLS_PATHS] = {
+		[KTLS_PATH_AUTO] = "auto",
+		[KTLS_PATH_MAPPED] = "mapped",
+		[KTLS_PATH_SPLICE] = "splice",
+		[KTLS_PATH_READ] = "read",
+	};
+
+	assert((unsigned)path < KTLS_PATHS);
+	return names[path];
+}
+
+static enum ktls_byte_path most_used(const uint64_t bytes[KTLS_PATHS],
+				     unsigned said)
+{
+	enum ktls_byte_path most = KTLS_PATH_AUTO;
+	uint64_t max = 0;
+
+	for (unsigned i = KTLS_PATH_MAPPED; i < KTLS_PATHS; i++) {
+		if (said & 1u << i || bytes[i] <= max)
+			continue;
+		max = bytes[i];
+		most = (enum ktls_byte_path)i;
+	}
+	return most;
+}
+
+const char *ktls_byte_paths_text(const uint64_t bytes[KTLS_PATHS],
+				 char buf[KTLS_PATHS_TEXT])
+{
+	enum ktls_byte_path path;
+	unsigned said = 0;
+	int len = 0;
+
+	while ((path = most_used(bytes, said)) != KTLS_PATH_AUTO) {
+		said |= 1u << path;
+		len += snprintf(buf + len, KTLS_PATHS_TEXT - (size_t)len,
+				"%s%s", len ? "," : "",
+				ktls_byte_path_name(path));
+		assert(len < KTLS_PATHS_TEXT);
+	}
+	return said ? buf : NULL;
+}
+
+enum ktls_byte_path ktls_policy_choose(const struct ktls_policy *policy,
+				       const struct ktls_choice *choice)
+{
+	bool splice = choice->in_file && choice->can_splice;
+	enum ktls_byte_path path = policy->path;
+
+	assert(choice->mapped || choice->in_file);
+	if (!choice->in_file)
+		return KTLS_PATH_MAPPED;
+	if (path == KTLS_PATH_AUTO && choice->len >= policy->splice_min)
+		path = KTLS_PATH_SPLICE;
+	if (path == KTLS_PATH_SPLICE && !splice)
+		path = KTLS_PATH_AUTO;
+	if (path == KTLS_PATH_AUTO && choice->len < policy->look_min)
+		path = KTLS_PATH_MAPPED;
+	if (path != KTLS_PATH_SPLICE && !choice->mapped)
+		path = KTLS_PATH_READ;
+	return path;
+}
+
+bool ktls_policy_offload(const struct ktls_policy *policy,
+			 enum ktls_direction dir, uint64_t expected)
+{
+	assert((unsigned)dir < KTLS_DIRECTIONS);
+	return expected >= policy->offload_min[dir];
+}
