@@ -22,7 +22,7 @@
 #include "ktls/ktls_caps.h"
 #include "ktls/ktls_engine.h"
 #include "ktls/ktls_install.h"
-#include "tests/kernel/limits.h"
+#include "tests/kernel/kernel_limits.h"
 #include "tests/kernel/tcp_peer.h"
 #include "tests/support/test_cert.h"
 

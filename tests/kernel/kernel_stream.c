@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tests/kernel/limits.h"
+#include "tests/kernel/kernel_limits.h"
 #include "tests/unit/ktls/test_ktls_stream_ways.h"
 
 #define SKIPPED 77

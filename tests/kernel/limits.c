@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Known limits of kernels (limits.h). */
-#include "tests/kernel/limits.h"
+#include "tests/kernel/kernel_limits.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -4,7 +4,6 @@
  */
 #include "tests/kernel/tcp_peer.h"
 
-#include <limits.h> /* err.h needs it */
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <setjmp.h>

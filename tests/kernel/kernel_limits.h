@@ -3,8 +3,8 @@
  * What old kernels are known not to do, by name, so that a test of a real
  * kernel expects the refusal instead of passing over it.
  */
-#ifndef TESTS_KERNEL_LIMITS_H
-#define TESTS_KERNEL_LIMITS_H
+#ifndef TESTS_KERNEL_KERNEL_LIMITS_H
+#define TESTS_KERNEL_KERNEL_LIMITS_H
 
 #include "ktls/ktls_types.h"
 
