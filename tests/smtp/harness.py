@@ -831,6 +831,13 @@ class Sink:
                 self.changed.wait(min(left, 0.2))
             return value
 
+    def mail(self, count=1):
+        """The messages but bounces, when there are count of them."""
+        return self.wait_for(
+            lambda s: [m for m in s.messages if m.sender]
+            if sum(m.sender != "" for m in s.messages) >= count else None,
+            f"{count} messages that are no bounces")
+
     def wait(self, count=1):
         """The messages, when there are count of them."""
         self.wait_for(lambda s: len(s.messages) >= count,
