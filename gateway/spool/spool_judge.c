@@ -8,6 +8,7 @@
  *    that it had been safe.  Its segment is kept.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/spool/spool_recover.h"
 
@@ -75,6 +76,25 @@ static uint64_t count_uncovered(const struct spool_recovery *r,
 	return count;
 }
 
+/* A torn stretch with records behind it: it is made zeros, and what comes
+ * later must not call it safe. */
+static void void_torn(struct spool_segment *segment, uint64_t from, uint64_t to)
+{
+	static const unsigned char zeros[4096];
+
+	if (from < segment->synced_end)
+		segment->synced_end = from;
+	while (from < to) {
+		size_t len = to - from < sizeof(zeros) ? (size_t)(to - from)
+						       : sizeof(zeros);
+		ssize_t n = pwrite(segment->fd, zeros, len, (off_t)from);
+
+		if (n <= 0)
+			return; /* reported again at the next start */
+		from += (uint64_t)n;
+	}
+}
+
 static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
 {
 	struct spool_segment *segment = spool_recovery_segment(r, gap->segment);
@@ -94,6 +114,96 @@ static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
 	torn = safe > gap->from ? safe : gap->from;
 	if (gap->content > torn)
 		r->report->torn_bytes += gap->content - torn;
+	/* The last gap goes with the end of the file, others stay. */
+	if (gap->to != UINT64_MAX && gap->to > torn)
+		void_torn(segment, torn, gap->content);
+}
+
+/* --- messages whose chunks are not all there --- */
+
+static int compare_place(const struct spool_extent *a,
+			 const struct spool_extent *b)
+{
+	int order = compare_u64(a->segment->number, b->segment->number);
+
+	return order ? order : compare_u64(a->offset8, b->offset8);
+}
+
+/* Chunks were seen in the order of their places. */
+static bool chunk_is_there(const struct spool_recovery *r, uint64_t id,
+			   const struct spool_extent *extent)
+{
+	const struct spool_chunk_seen *seen = r->chunks.data;
+	size_t low = 0, high = r->chunks.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = compare_place(&seen[middle].extent, extent);
+
+		if (!order)
+			return seen[middle].id == id &&
+			       seen[middle].extent.length == extent->length;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+enum chunks {
+	CHUNKS_THERE,
+	CHUNKS_TORN,	/* one was never on stable storage */
+	CHUNKS_DAMAGED, /* one is lost that had been safe */
+};
+
+static enum chunks judge_chunks(const struct spool_recovery *r,
+				const struct spool_message *message)
+{
+	enum chunks verdict = CHUNKS_THERE;
+
+	for (uint32_t i = 0; i < message->extent_count; i++) {
+		const struct spool_extent *extent = &message->extents[i];
+
+		if (!extent->segment)
+			return CHUNKS_DAMAGED;
+		if (chunk_is_there(r, message->id, extent))
+			continue;
+		if ((uint64_t)extent->offset8 << 3 < extent->segment->sync_off)
+			return CHUNKS_DAMAGED;
+		verdict = CHUNKS_TORN;
+	}
+	return verdict;
+}
+
+/*
+ * A MESSAGE record may have reached the disk and a chunk of the same round
+ * not: then nobody was told "ok", and it is as torn as the chunk.  A damaged
+ * message stays in the queue: spool_view() will say so, and somebody must.
+ */
+static void judge_messages(struct spool_recovery *r)
+{
+	uint64_t *owners = r->owners.data;
+
+	for (size_t i = 0; i < r->owners.count; i++) {
+		struct spool_message *message =
+			spool_idmap_find(&r->live, owners[i]);
+
+		if (!message || !message->extent_count)
+			continue;
+		switch (judge_chunks(r, message)) {
+		case CHUNKS_THERE:
+			break;
+		case CHUNKS_TORN:
+			spool_idmap_remove(&r->live, message->id);
+			spool_message_drop(r->spool, message);
+			owners[i] = 0;
+			break;
+		case CHUNKS_DAMAGED:
+			message->flags |= SPOOL_MESSAGE_MISSING;
+			break;
+		}
+	}
 }
 
 void spool_judge(struct spool_recovery *r)
@@ -103,6 +213,7 @@ void spool_judge(struct spool_recovery *r)
 	sort(&r->frees, sizeof(struct spool_range), compare_ranges);
 	for (size_t i = 0; i < r->gaps.count; i++)
 		judge_gap(r, &gaps[i]);
+	judge_messages(r);
 }
 
 static bool has_owner(const struct spool_recovery *r, uint64_t id)

@@ -89,12 +89,13 @@ struct spool_segment {
 	enum spool_segment_state state;
 	uint32_t number;
 	int fd;
-	uint32_t refs;	    /* items and operations that know it */
-	uint64_t seed;	    /* of its records' checksums */
-	uint64_t size;	    /* of the file */
-	uint64_t write_off; /* everything below is written */
-	uint64_t sync_off;  /* everything below is on stable storage */
-	uint64_t live;	    /* MESSAGE and CHUNK records in use */
+	uint32_t refs;	     /* items and operations that know it */
+	uint64_t seed;	     /* of its records' checksums */
+	uint64_t size;	     /* of the file */
+	uint64_t write_off;  /* everything below is written */
+	uint64_t sync_off;   /* everything below is on stable storage */
+	uint64_t synced_end; /* recovered: nothing torn is below */
+	uint64_t live;	     /* MESSAGE and CHUNK records in use */
 	uint64_t live_bytes;
 	uint64_t pins; /* sum of the pins that point here */
 	struct spool_pin *later;

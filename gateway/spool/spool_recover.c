@@ -120,6 +120,7 @@ static int segment_open(struct spool_recovery *r, uint32_t number,
 	if (!segment)
 		return spool_say(r->error_text, name, "reading", ENOMEM);
 	segment->state = SPOOL_SEGMENT_SEALED;
+	segment->synced_end = UINT64_MAX;
 	segment->fd =
 		openat(r->spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (segment->fd < 0 || fstat(segment->fd, &st)) {
@@ -315,6 +316,16 @@ failed:
 	return spool_say(r->error_text, name, "cutting the end", errno);
 }
 
+/* How far everything in it is on stable storage. */
+static uint64_t segment_end(const struct spool_segment *segment)
+{
+	uint64_t end = segment->write_off < segment->synced_end
+			       ? segment->write_off
+			       : segment->synced_end;
+
+	return spool_position(segment->number, segment->spool->sync ? end : 0);
+}
+
 /* In order: an earlier one's end may make a later one unneeded. */
 static void remove_unneeded(struct spool *spool)
 {
@@ -387,9 +398,7 @@ static int recover(struct spool_recovery *r)
 	if (spool->last_id < r->last_id)
 		spool->last_id = r->last_id;
 	if (spool->last)
-		spool->previous_end = spool_position(
-			spool->last->number,
-			spool->sync ? spool->last->write_off : 0);
+		spool->previous_end = segment_end(spool->last);
 	return error;
 }
 

@@ -69,8 +69,6 @@ static bool message_read_chunks(struct spool_recovery *r,
 		extent->length = spool_get32(at + 8);
 		if (extent->segment)
 			spool_extent_use(extent->segment, extent->length);
-		else
-			message->flags |= SPOOL_MESSAGE_MISSING;
 		at += SPOOL_EXTENT_SIZE;
 	}
 	return true;

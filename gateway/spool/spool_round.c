@@ -182,8 +182,9 @@ static void round_build(struct spool *spool)
 			break;
 		spool_queue_pop(&spool->queue);
 		item_place(spool, item, at);
-		round->durable |= item->kind != SPOOL_ITEM_CHUNK &&
-				  item->kind != SPOOL_ITEM_MOVE_CHUNK;
+		/* A copy of a chunk is: its COPY takes the place of a
+		 * message that was promised. */
+		round->durable |= item->kind != SPOOL_ITEM_CHUNK;
 		round->answers |= spool_item_is_owed(item);
 		spool_queue_push(&round->items, item);
 	}

@@ -3,7 +3,12 @@
 #include "tests/unit/spool/spool_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gateway/spool/spool_private.h"
 
 enum {
 	SEGMENT = 64 * 1024,
@@ -195,6 +200,76 @@ static void a_crash_at_any_moment_of_a_move_is_harmless(void **state)
 	world_end(&w);
 }
 
+/* Make zeros of the unsynced chunks, and of nothing else. True: there were
+ * some. */
+static bool lose_chunks(const struct spool_segment *segment,
+			const struct world *to)
+{
+	const char *path = world_segment_path(to, segment->number);
+	size_t len;
+	unsigned char *bytes = world_read_file(path, &len);
+	uint64_t at = segment->sync_off;
+	bool any = false;
+
+	if (at < SPOOL_SEGMENT_HEADER)
+		at = SPOOL_SEGMENT_HEADER;
+	while (at + SPOOL_RECORD_HEADER <= len) {
+		uint64_t size = spool_record_size(spool_get32(bytes + at + 12));
+
+		if (bytes[at + 10] == SPOOL_RECORD_CHUNK && at + size <= len) {
+			memset(bytes + at, 0, size);
+			any = true;
+		}
+		at += size;
+	}
+	world_write_file(path, bytes, len);
+	free(bytes);
+	return any;
+}
+
+static void a_copy_without_its_chunks_is_no_copy(void **state)
+{
+	struct spool_message *last[4] = {0};
+	struct world w;
+	unsigned crashes = 0;
+
+	world_init_fast(&w);
+	w.config.segment_size = 8 * SEGMENT; /* room for both */
+	world_open(&w);
+	world_put(&w, 1, 262244, 1);
+	for (unsigned n = 0; n < 300; n++) {
+		struct answer answer;
+		struct world crashed;
+
+		world_commit(&w, n, 50000, 1, &answer);
+		while (spool_inflight(w.spool)) {
+			world_turn(&w);
+			if (!w.spool->current ||
+			    w.spool->current->sync_off ==
+				    w.spool->current->write_off)
+				continue;
+			world_init_fast(&crashed);
+			world_copy(&w, &crashed);
+			if (lose_chunks(w.spool->current, &crashed)) {
+				crashes++;
+				world_open(&crashed);
+				assert_true(crashed.found_count >= 1);
+				world_check(&crashed, crashed.found[0], 1,
+					    262244, 1);
+				world_end(&crashed);
+			} else {
+				world_remove(&crashed);
+			}
+		}
+		/* Later, so that results pin segments. */
+		if (last[n % 4])
+			world_deliver(&w, last[n % 4]);
+		last[n % 4] = answer.message;
+	}
+	assert_true(crashes > 0);
+	world_end(&w);
+}
+
 /* Reads, writes and syncs fail now and then while messages move. */
 static void failures_while_moving_lose_nothing(void **state)
 {
@@ -273,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_view_keeps_what_it_shows),
 		cmocka_unit_test(many_stuck_messages_all_survive),
 		cmocka_unit_test(a_crash_at_any_moment_of_a_move_is_harmless),
+		cmocka_unit_test(a_copy_without_its_chunks_is_no_copy),
 		cmocka_unit_test(failures_while_moving_lose_nothing),
 		cmocka_unit_test(a_message_may_end_while_it_moves),
 	};
