@@ -765,10 +765,13 @@ EXTENSIONS = ("PIPELINING", "SIZE 20000000", "8BITMIME", "SMTPUTF8",
 class Sink:
     """An SMTP server that keeps what it gets. hook(session, stage, line) may
     answer in its place: stage is CONNECT, a verb, or BODY (message complete).
+    With bounces_apart, delivery reports go to bounces, not to messages.
     """
 
     def __init__(self, hook=None, extensions=EXTENSIONS, context=None,
-                 implicit=False, without=()):
+                 implicit=False, without=(), bounces_apart=False):
+        self.bounces_apart = bounces_apart
+        self.bounces = []
         self.hook = hook
         self.extensions = [e for e in extensions
                            if e.split(" ")[0] not in without]
@@ -814,8 +817,12 @@ class Sink:
                 self.changed.notify_all()
 
     def store(self, message):
+        report = message.sender == "" and b"multipart/report" in message.data
         with self.changed:
-            self.messages.append(message)
+            if report and self.bounces_apart:
+                self.bounces.append(message)
+            else:
+                self.messages.append(message)
             self.changed.notify_all()
 
     def wait_for(self, condition, what="what was awaited"):

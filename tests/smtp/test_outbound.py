@@ -28,7 +28,7 @@ class Script:
 
 class Outbound(unittest.TestCase):
     def sink(self, hook=None, **options):
-        sink = Sink(hook, **options).start()
+        sink = Sink(hook, bounces_apart=True, **options).start()
         self.addCleanup(sink.stop)
         return sink
 

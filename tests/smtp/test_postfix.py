@@ -54,7 +54,7 @@ class AsNextHop(PostfixTest):
     """client -> relay -> Postfix -> sink"""
 
     def chain(self, level="verify", route=None, **parameters):
-        sink = self.start(Sink())
+        sink = self.start(Sink(bounces_apart=True))
         hop = self.start(postfix.Postfix(sink.port, **parameters))
         tls = {"level": level}
         if level == "verify":
@@ -128,7 +128,7 @@ class AsUpstream(PostfixTest):
     """client -> Postfix -> relay -> sink"""
 
     def chain(self, **parameters):
-        sink = self.start(Sink())
+        sink = self.start(Sink(bounces_apart=True))
         relay = self.start(Relay(sink.port, route={"tls": "encrypt"}))
         up = self.start(postfix.Postfix(relay.port, **parameters))
         return up, relay, sink
@@ -193,7 +193,7 @@ class BothSides(PostfixTest):
     """client -> Postfix -> relay -> Postfix -> sink"""
 
     def test_chain(self):
-        sink = self.start(Sink())
+        sink = self.start(Sink(bounces_apart=True))
         hop = self.start(postfix.Postfix(sink.port))
         relay = self.start(Relay(hop.port, route={"tls": "encrypt"}))
         up = self.start(postfix.Postfix(relay.port))

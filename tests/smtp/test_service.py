@@ -274,9 +274,13 @@ class Stop(unittest.TestCase):
             client.expect(354, "DATA")
             relay.signal(signal.SIGTERM)
             self.assertEqual(witness.reply().code, 421)
+            # Refused, or greeted by a worker that has yet to hear of the end
+            # and tells the client next.
             try:
                 with relay.client() as late:
-                    self.assertEqual(late.reply().code, 421)
+                    while (code := late.reply().code) == 220:
+                        pass
+                    self.assertEqual(code, 421)
             except (OSError, Closed):
                 pass
             client.send(b"X: y\r\n\r\n.\r\n")
