@@ -309,14 +309,14 @@ class Replies(Outbound):
         self.accept(relay, recipients=["good@example.test",
                                        "bad@example.test",
                                        "later@example.test"])
-        messages = sink.mail(2)
+        messages = sink.wait(2)
         self.assertEqual([m.recipients for m in messages],
                          [["good@example.test"], ["later@example.test"]])
         for message in messages:
             self.assert_intact(message)
         relay.wait_event("outbound.failed", to="bad@example.test")
         relay.stop()
-        self.assertEqual(len(sink.mail(2)), 2)
+        self.assertEqual(len(sink.messages), 2)
 
     def test_all_recipients_refused(self):
         relay, sink = self.failed_by("550 5.1.1 unknown", "RCPT")

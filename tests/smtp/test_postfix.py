@@ -112,7 +112,7 @@ class AsNextHop(PostfixTest):
                                         "bad@example.test"])
             self.assertEqual(client.data(self.body(1)).code, 250)
         relay.wait_event("outbound.failed", to="bad@example.test")
-        self.assertEqual(sink.mail()[0].recipients, ["good@example.test"])
+        self.assertEqual(sink.wait()[0].recipients, ["good@example.test"])
         relay.stop()
 
     def test_message_too_large_for_it_fails(self):
@@ -120,7 +120,7 @@ class AsNextHop(PostfixTest):
         self.hand_over(relay.port, [self.body(1, b"line\r\n" * 20000)])
         relay.wait_event("outbound.failed")
         self.hand_over(relay.port, [self.body(2)])
-        self.assertEqual(sink.mail()[0].body_from(b"X-Tag"), self.body(2))
+        self.assertEqual(sink.wait()[0].body_from(b"X-Tag"), self.body(2))
         relay.stop()
 
 
