@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <xxhash.h>
 
+#include "gateway/spool/spool_hash.h"
+
 /* "RINGPOST" and "RP" as they stand in the file. */
 #define SEGMENT_MAGIC UINT64_C(0x54534f50474e4952)
 #define RECORD_MAGIC  UINT16_C(0x5052)
@@ -62,7 +64,7 @@ static uint64_t record_checksum(const unsigned char *record, uint64_t seed)
 {
 	uint64_t size = spool_record_size(spool_get32(record + 12));
 
-	return XXH3_64bits_withSeed(record + 8, (size_t)size - 8, seed);
+	return spool_hash(record + 8, (size_t)size - 8, seed);
 }
 
 void spool_record_seal(unsigned char *record, uint64_t position,
