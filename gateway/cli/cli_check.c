@@ -116,9 +116,11 @@ static void show_routes(const struct config *config)
 	for (size_t i = 0; i < shown; i++) {
 		const struct config_route *r = &config->routes[i];
 
-		printf("  %-11s %s to %s, TLS %s\n", i ? "" : "routes",
+		printf("  %-11s %s to %s, TLS %s%s\n", i ? "" : "routes",
 		       r->match, r->next_hop.text,
-		       config_tls_level_name(r->tls));
+		       config_tls_level_name(r->tls),
+		       r->mode == CONFIG_MODE_CUT_THROUGH ? ", cut-through"
+							  : "");
 	}
 	if (config->route_count > shown)
 		printf("  %-11s and %zu more\n", "",

@@ -72,9 +72,16 @@ struct config_next_hop {
 	char *text; /* as "host:port" */
 };
 
+/* What becomes of a route's mail. */
+enum config_route_mode {
+	CONFIG_MODE_SPOOL, /* stored, answered, delivered */
+	CONFIG_MODE_CUT_THROUGH, /* passed on as it comes; nothing is stored */
+};
+
 struct config_route {
 	char *match; /* "*", "example.test", "*.example.test" */
 	struct config_next_hop next_hop;
+	enum config_route_mode mode;
 	enum config_tls_level tls;
 	char *tls_name; /* name to verify and for SNI; NULL: the host */
 	char *ca_file;	/* NULL: the system's trust anchors */
@@ -179,5 +186,6 @@ const struct config_route *config_route_for(const struct config *config,
 					    const char *domain);
 
 const char *config_tls_level_name(enum config_tls_level level);
+const char *config_route_mode_name(enum config_route_mode mode);
 
 #endif

@@ -15,6 +15,17 @@ static const struct config_choice level_choices[] = {
 	{NULL, 0},
 };
 
+static const struct config_choice mode_choices[] = {
+	{"spool", CONFIG_MODE_SPOOL},
+	{"cut_through", CONFIG_MODE_CUT_THROUGH},
+	{NULL, 0},
+};
+
+const char *config_route_mode_name(enum config_route_mode mode)
+{
+	return mode_choices[mode].name;
+}
+
 const char *config_tls_level_name(enum config_tls_level level)
 {
 	return level_choices[level].name;
@@ -150,6 +161,9 @@ static const struct config_key route_rows[] = {
 	 .read = read_next_hop,
 	 .expects = "host:port, such as smtp.example.test:587, 192.0.2.1 or "
 		    "\"[2001:db8::1]:25\""},
+	{.name = "mode", .kind = CONFIG_CHOICE,
+	 .offset = offsetof(struct config_route, mode),
+	 .fallback = CONFIG_MODE_SPOOL, .choices = mode_choices},
 	{.name = "tls", .kind = CONFIG_OTHER, .offset = 0, .read = read_tls,
 	 .expects = "none, may, encrypt or verify, or a mapping {level: ..., "
 		    "...}"},

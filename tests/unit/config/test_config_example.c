@@ -36,6 +36,7 @@ static void assert_same_route(const struct config_route *a,
 {
 	assert_string_equal(a->match, b->match);
 	assert_string_equal(a->next_hop.text, b->next_hop.text);
+	assert_int_equal(a->mode, b->mode);
 	assert_int_equal(a->tls, b->tls);
 	assert_int_equal(a->min_version, b->min_version);
 	assert_int_equal(a->connections, b->connections);

@@ -550,6 +550,7 @@ static void test_route_defaults(void **state)
 
 	assert_string_equal(r->next_hop.host, "a.test");
 	assert_int_equal(r->next_hop.port, 25);
+	assert_int_equal(r->mode, CONFIG_MODE_SPOOL);
 	assert_int_equal(r->tls, CONFIG_TLS_MAY);
 	assert_null(r->tls_name);
 	assert_null(r->ca_file);
@@ -559,6 +560,21 @@ static void test_route_defaults(void **state)
 	assert_int_equal(r->connections, 20);
 	assert_int_equal(r->messages_per_connection, 1000);
 	parsed_free(&p);
+}
+
+static void test_route_mode(void **state)
+{
+	struct parsed p = expect_good(ROUTE(", mode: cut_through, tls: none"));
+
+	assert_int_equal(p.config->routes[0].mode, CONFIG_MODE_CUT_THROUGH);
+	assert_string_equal(config_route_mode_name(CONFIG_MODE_CUT_THROUGH),
+			    "cut_through");
+	parsed_free(&p);
+	p = expect_good(ROUTE(", mode: spool"));
+	assert_int_equal(p.config->routes[0].mode, CONFIG_MODE_SPOOL);
+	parsed_free(&p);
+	expect_error_has(ROUTE(", mode: proxy"),
+			 "expected spool or cut_through");
 }
 
 static void test_route_tls_word(void **state)
@@ -723,6 +739,7 @@ int main(void)
 		cmocka_unit_test(test_listen_same_address_other_writing),
 		cmocka_unit_test(test_listen_none),
 		cmocka_unit_test(test_route_defaults),
+		cmocka_unit_test(test_route_mode),
 		cmocka_unit_test(test_route_tls_word),
 		cmocka_unit_test(test_route_tls_mapping),
 		cmocka_unit_test(test_route_tls_refused),
