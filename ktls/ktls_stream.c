@@ -251,7 +251,8 @@ static void stream_deliver(struct ktls_stream_private *p)
 
 	assert(p->state <= KSTREAM_FAILED);
 	p->pending &= ~(1u << event);
-	p->fn(p->owner, (enum ktls_event)event);
+	if (!kstream_forward_keep(p, (enum ktls_event)event))
+		p->fn(p->owner, (enum ktls_event)event);
 }
 
 /* Goes as far as it can without an input. A step may wait for the queue to be
@@ -283,9 +284,10 @@ static void stream_run(struct ktls_stream_private *p)
 			stream_release(p);
 			return;
 		}
-		if (!p->pending)
+		if (p->pending)
+			stream_deliver(p);
+		else if (!kstream_forward_work(p))
 			break;
-		stream_deliver(p);
 	}
 	p->running = false;
 }
@@ -518,8 +520,8 @@ void ktls_stream_resume(struct ktls_stream *stream)
 	kstream_kick(stream->p);
 }
 
-static int stream_queue(struct ktls_stream_private *p, const void *data,
-			size_t len, bool copy)
+int kstream_write(struct ktls_stream_private *p, const void *data, size_t len,
+		  bool copy)
 {
 	int error;
 
@@ -537,12 +539,14 @@ static int stream_queue(struct ktls_stream_private *p, const void *data,
 
 int ktls_stream_write(struct ktls_stream *stream, const void *data, size_t len)
 {
-	return stream_queue(stream->p, data, len, true);
+	assert(!stream->p->forward || stream->p->forward->to != stream->p);
+	return kstream_write(stream->p, data, len, true);
 }
 
 int ktls_stream_send(struct ktls_stream *stream, const void *data, size_t len)
 {
-	return stream_queue(stream->p, data, len, false);
+	assert(!stream->p->forward || stream->p->forward->to != stream->p);
+	return kstream_write(stream->p, data, len, false);
 }
 
 int ktls_stream_send_file(struct ktls_stream *stream,
@@ -590,6 +594,7 @@ void ktls_stream_close(struct ktls_stream *stream, enum ktls_close how)
 
 	if (!p)
 		return;
+	kstream_forward_leave(p);
 	stream_set_state(p, stream_close_next(p, how));
 	kstream_kick(p);
 }

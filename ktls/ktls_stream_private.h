@@ -17,6 +17,7 @@
  *   ktls_stream_file.c       file ranges that are read or spliced
  *   ktls_stream_alert.c      alerts through kernel TLS
  *   ktls_stream_close.c      farewell, lingering, tearing down
+ *   ktls_forward.c           bytes to another stream
  *   ktls_stream_info.c       what a stream says of itself
  *
  * The driver's loop: an input's handler runs; states advance as far as they
@@ -27,6 +28,7 @@
 #ifndef KTLS_KTLS_STREAM_PRIVATE_H
 #define KTLS_KTLS_STREAM_PRIVATE_H
 
+#include "ktls/ktls_forward.h"
 #include "ktls/ktls_paths_private.h"
 #include "ktls/ktls_stream.h"
 #include "ktls/ktls_stream_inbox.h"
@@ -192,6 +194,8 @@ struct ktls_stream_private {
 	enum kstream_path path[KTLS_DIRECTIONS];
 	enum kstream_end end;
 	unsigned pending; /* 1 << enum ktls_event, for the owner */
+	unsigned held;	  /* the same, for when the forward has ended */
+	struct ktls_forward *forward; /* borrowed; NULL: in none */
 	bool running;	  /* the driver is on the stack */
 	bool paused;
 	bool recv_cancelled; /* ops.recv is being cancelled */
@@ -244,6 +248,9 @@ void kstream_say(struct ktls_stream_private *p, enum ktls_event event);
 /* kstream_kick() - something is to do: the driver runs in the next turn, or
  * goes on when it is on the stack. */
 void kstream_kick(struct ktls_stream_private *p);
+/* kstream_write() - queue, as ktls_stream_write() and _send() do. */
+int kstream_write(struct ktls_stream_private *p, const void *data, size_t len,
+		  bool copy);
 /* kstream_target() - where an operation's events go. */
 struct uring_target kstream_target(struct ktls_stream_private *p,
 				   enum kstream_input input);
@@ -379,6 +386,16 @@ enum kstream_state kstream_closed(struct ktls_stream_private *p,
 				  const struct uring_event *ev);
 enum kstream_state kstream_give_up(struct ktls_stream_private *p,
 				   const struct uring_event *ev);
+
+/* ktls_forward.c */
+
+/* kstream_forward_work() - as a forward's source: move what can be moved. True:
+ * the driver has to look again. */
+bool kstream_forward_work(struct ktls_stream_private *p);
+/* kstream_forward_keep() - an event is due: does a forward keep it? */
+bool kstream_forward_keep(struct ktls_stream_private *p, enum ktls_event event);
+/* kstream_forward_leave() - the stream closes. */
+void kstream_forward_leave(struct ktls_stream_private *p);
 
 /* ktls_stream_info.c */
 const char *kstream_failure_text(enum ktls_failure kind);

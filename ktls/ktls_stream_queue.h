@@ -52,6 +52,12 @@ size_t kstream_queue_drop(struct kstream_queue **queue, size_t len);
 /* kstream_queue_free() - forget all; accepts NULL; clears. */
 void kstream_queue_free(struct kstream_queue **queue);
 
+/* No further piece has room. */
+static inline bool kstream_queue_full(const struct kstream_queue *queue)
+{
+	return queue && queue->count == KTLS_OUT_MAX;
+}
+
 static inline size_t kstream_queue_bytes(const struct kstream_queue *queue)
 {
 	return queue ? queue->bytes : 0;

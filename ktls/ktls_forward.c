@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A forward's work (ktls_forward.h).  It is done by the drivers of its two
+ * streams: the source's takes bytes, the sink's lets them out; each kicks the
+ * other when there is something to do for it.
+ */
+#include "ktls/ktls_forward.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "ktls/ktls_stream_private.h"
+
+/* So much may wait in the sink's queue. */
+#define FORWARD_UNSENT_MAX (128 * 1024)
+
+int ktls_forward_start(struct ktls_forward *f, struct ktls_stream *from,
+		       struct ktls_stream *to, uint64_t len, ktls_forward_fn fn,
+		       void *owner)
+{
+	*f = (struct ktls_forward){.len = len, .fn = fn, .owner = owner};
+	if (!from->p || !to->p || from->p->state >= KSTREAM_FAILED ||
+	    to->p->state >= KSTREAM_FAILED)
+		return -EPIPE;
+	assert(!from->p->forward && !to->p->forward && from->p != to->p);
+	f->from = from->p;
+	f->to = to->p;
+	f->from->forward = f;
+	f->to->forward = f;
+	kstream_kick(f->from);
+	return 0;
+}
+
+/* The stream is its owner's again, who hears what was kept from him. */
+static void forward_let_go(struct ktls_stream_private *p)
+{
+	p->forward = NULL;
+	if (p->state > KSTREAM_FAILED)
+		return;
+	p->pending |= p->held;
+	p->held = 0;
+	if (kstream_unread(p))
+		p->pending |= 1u << KTLS_EVENT_READABLE;
+	kstream_kick(p);
+}
+
+void ktls_forward_cancel(struct ktls_forward *f)
+{
+	if (!f->from)
+		return;
+	forward_let_go(f->from);
+	forward_let_go(f->to);
+	f->from = f->to = NULL;
+}
+
+static void forward_end(struct ktls_forward *f, enum ktls_forward_end end)
+{
+	ktls_forward_cancel(f);
+	f->fn(f->owner, end); /* the owner may reuse or free it */
+}
+
+static size_t forward_room(const struct ktls_stream_private *to)
+{
+	size_t unsent = kstream_queue_bytes(to->queue);
+
+	if (kstream_queue_full(to->queue) || unsent >= FORWARD_UNSENT_MAX)
+		return 0;
+	return FORWARD_UNSENT_MAX - unsent;
+}
+
+enum ktls_forward_wait ktls_forward_waits(const struct ktls_forward *f)
+{
+	assert(f->from);
+	return forward_room(f->to) == 0 || f->taken == f->len
+		       ? KTLS_FORWARD_WAITS_SINK
+		       : KTLS_FORWARD_WAITS_SOURCE;
+}
+
+/* One piece of what is unread. 1: moved; 0: nothing there, or no room; -errno. */
+static int forward_copy(struct ktls_forward *f)
+{
+	size_t room = forward_room(f->to);
+	const unsigned char *data;
+	size_t n = ktls_stream_peek(f->from->stream, &data);
+	int error;
+
+	if (n > room)
+		n = room;
+	if (n > f->len - f->taken)
+		n = (size_t)(f->len - f->taken);
+	if (n == 0)
+		return 0;
+	error = kstream_write(f->to, data, n, true);
+	if (error < 0)
+		return error;
+	ktls_stream_consume(f->from->stream, n);
+	f->taken += n;
+	return 1;
+}
+
+/* No byte will come any more that is not here already. */
+static bool forward_source_over(const struct ktls_forward *f)
+{
+	return (f->from->state == KSTREAM_FAILED ||
+		f->from->end != KSTREAM_END_OPEN) &&
+	       !kstream_unread(f->from);
+}
+
+bool kstream_forward_work(struct ktls_stream_private *p)
+{
+	struct ktls_forward *f = p->forward;
+	int moved = 0, error;
+
+	if (!f || f->from != p)
+		return false;
+	while ((error = forward_copy(f)) > 0)
+		moved = 1;
+	if (error < 0)
+		forward_end(f, KTLS_FORWARD_SINK);
+	else if (f->taken == f->len)
+		forward_end(f, KTLS_FORWARD_DONE);
+	else if (forward_source_over(f))
+		forward_end(f, KTLS_FORWARD_SOURCE);
+	else
+		return moved;
+	return true;
+}
+
+bool kstream_forward_keep(struct ktls_stream_private *p, enum ktls_event event)
+{
+	struct ktls_forward *f = p->forward;
+
+	if (!f)
+		return false;
+	p->held |= 1u << event;
+	if (p == f->from)
+		return true; /* kstream_forward_work() sees for itself */
+	if (event == KTLS_EVENT_WRITTEN)
+		kstream_kick(f->from);
+	else if (event == KTLS_EVENT_EOF || event == KTLS_EVENT_FAILED)
+		forward_end(f, KTLS_FORWARD_SINK);
+	return true;
+}
+
+void kstream_forward_leave(struct ktls_stream_private *p)
+{
+	if (p->forward)
+		ktls_forward_cancel(p->forward);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes from one stream to another, a number of them that is known before (a
+ * BDAT chunk, RFC 3030): what has been received already is copied, the rest
+ * goes from socket to pipe to socket inside the kernel where both streams
+ * leave their bytes to it (kernel TLS, or no TLS at all), and is copied where
+ * they don't.
+ *
+ * While a forward runs the streams' events are its own; it keeps them, and
+ * their owners hear them when it has ended: a failure ends the forward first
+ * and is told to the stream's owner then.  Nobody else may read from @from or
+ * write to @to meanwhile; what was written to @to before goes out before.
+ *
+ * splice(2) of a kernel-TLS socket gives at most one record in a call, and
+ * EINVAL in front of a record that is not data: then one receive fetches that.
+ * Kernel document: Documentation/networking/tls.rst.
+ */
+#ifndef KTLS_KTLS_FORWARD_H
+#define KTLS_KTLS_FORWARD_H
+
+#include <stdint.h>
+
+#include "ktls/ktls_stream.h"
+
+enum ktls_forward_end {
+	KTLS_FORWARD_DONE,   /* all of it is in @to's queue or socket */
+	KTLS_FORWARD_SOURCE, /* @from failed or ended too early */
+	KTLS_FORWARD_SINK,   /* @to failed, or its peer has ended */
+};
+
+/* Told from uring_turn(); the forward is over, its memory the owner's. */
+typedef void (*ktls_forward_fn)(void *owner, enum ktls_forward_end end);
+
+struct ktls_stream_private;
+
+/* Whom a forward waits for. */
+enum ktls_forward_wait {
+	KTLS_FORWARD_WAITS_SOURCE,
+	KTLS_FORWARD_WAITS_SINK,
+};
+
+/* Embedded in its owner. */
+struct ktls_forward {
+	/* Read-only: how far it is, and stays readable behind its end. */
+	uint64_t len;
+	uint64_t taken;	  /* bytes that have left @from */
+	uint64_t spliced; /* of them, those that stayed in the kernel */
+
+	/* private */
+	struct ktls_stream_private *from, *to; /* NULL: it does not run */
+	ktls_forward_fn fn;
+	void *owner;
+};
+
+/*
+ * ktls_forward_start() - move exactly @len bytes (0 too).
+ * @forward: memory of the owner; valid until fn is called or it is cancelled.
+ * Returns 0, or -EPIPE (a stream has failed or is closing).
+ */
+int ktls_forward_start(struct ktls_forward *forward, struct ktls_stream *from,
+		       struct ktls_stream *to, uint64_t len, ktls_forward_fn fn,
+		       void *owner);
+
+/*
+ * ktls_forward_cancel() - no call will come any more. Both streams are only
+ * good for being closed then, unless nothing was @taken. Harmless when it does
+ * not run. Closing a stream cancels the forward it is part of.
+ */
+void ktls_forward_cancel(struct ktls_forward *forward);
+
+static inline bool ktls_forward_running(const struct ktls_forward *forward)
+{
+	return forward->from != NULL;
+}
+
+/* ktls_forward_waits() - while it runs: for more to come, or for room. */
+enum ktls_forward_wait ktls_forward_waits(const struct ktls_forward *forward);
+
+#endif
