@@ -16,19 +16,45 @@
 
 #include "gateway/config/config.h"
 #include "gateway/outbound/next_hop.h"
+#include "gateway/smtp/smtp_reply.h"
 #include "gateway/spool/spool.h"
 #include "ktls/ktls_stream.h"
 
 struct outbound;
 struct outbound_session;
 
+struct outbound_answer;
+
+/*
+ * A session may be lent: whoever borrows it speaks SMTP on it himself, from
+ * MAIL on, one transaction, and gives it back (outbound_give_back()).
+ */
+struct outbound_loan_ops {
+	/* The session is the borrower's. Nothing but commands in here. */
+	void (*lent)(void *borrower, struct outbound_session *session);
+	/* A whole reply; borrowed for the call. */
+	void (*reply)(void *borrower, const struct smtp_reply *reply);
+	/* All that was queued into its stream is sent. */
+	void (*written)(void *borrower);
+	/* The session is lost; its pointer is dead when this returns, as after
+	 * outbound_give_back(). */
+	void (*lost)(void *borrower, const struct outbound_answer *why);
+};
+
+struct outbound_loan {
+	const struct outbound_loan_ops *ops; /* static; NULL: no loan */
+	void *borrower;
+};
+
 /* One message for one destination: what a transaction carries. Filled and
- * owned by the queue; the session borrows it from next() until finished(). */
+ * owned by the queue; the session borrows it from next() until finished().
+ * With a loan the rest is not looked at. */
 struct outbound_delivery {
 	uint64_t id;		       /* queue id, for the log */
 	const struct spool_view *view; /* envelope, trace, body */
 	const uint32_t *recipients;    /* indices into view->envelope */
 	size_t recipient_count;
+	struct outbound_loan loan;
 };
 
 /* What a next hop (or this relay in its stead) said. */
@@ -93,6 +119,23 @@ void outbound_wake(struct outbound_session *session);
 bool outbound_idle(const struct outbound_session *session);
 /* Did TLS fail where level `may` allows going on without? Valid in ended(). */
 bool outbound_retry_plain(const struct outbound_session *session);
+
+/* For borrowers, between lent() and the session's way back. */
+struct ktls_stream *outbound_stream(struct outbound_session *session);
+/* What the server offers (enum smtp_extension), and SIZE's number or 0. */
+uint32_t outbound_extensions(const struct outbound_session *session,
+			     uint64_t *size_limit);
+const char *outbound_relay(const struct outbound_session *session);
+
+enum outbound_condition {
+	OUTBOUND_CLEAN,	 /* between transactions */
+	OUTBOUND_OPEN,	 /* a transaction is open and means nothing: RSET */
+	OUTBOUND_BROKEN, /* half a message is out: drop the connection */
+};
+/* outbound_give_back() - finished() comes for its delivery before this returns,
+ * or, when the session is BROKEN, once it is closed. */
+void outbound_give_back(struct outbound_session *session,
+			enum outbound_condition condition);
 
 /* outbound_shutdown() - idle sessions QUIT; busy ones after their delivery.
  * outbound_abort() - all close now; deliveries are answered 4xx. */

@@ -63,6 +63,7 @@ void outbound_answer_open(struct outbound_session *s,
 {
 	if (!s->delivery)
 		return;
+	outbound_loan_lost(s, answer);
 	for (size_t i = 0; i < s->delivery->recipient_count; i++)
 		if (s->recipients[i] != OUTBOUND_RCPT_ANSWERED)
 			outbound_answer_one(s, i, answer);

@@ -39,6 +39,7 @@ static const char *where_of(const struct outbound_session *s)
 	case OUTBOUND_RESET:
 		return "RSET";
 	case OUTBOUND_READY:
+	case OUTBOUND_LENT:
 	case OUTBOUND_ANSWERED:
 	case OUTBOUND_QUIT:
 	case OUTBOUND_CLOSING:
@@ -142,6 +143,14 @@ enum outbound_state outbound_quit_on_lost(struct outbound_session *s)
 
 enum outbound_state outbound_closing_enter(struct outbound_session *s)
 {
+	static const struct outbound_answer over = {
+		.code = 451,
+		.enhanced = "4.3.2",
+		.text = "the connection was closed",
+		.where = "connection",
+	};
+
+	outbound_loan_lost(s, &over);
 	outbound_log_end(s);
 	/* What is still queued belongs to a transaction that has failed: half
 	 * a message must not be completed by a later flush. */

@@ -91,6 +91,9 @@ static const struct outbound_step steps[OUTBOUND_STATES] = {
 		ON(never, never, outbound_ready_on_reply, stay,
 		   outbound_ready_on_lost, outbound_ready_on_idle,
 		   outbound_ready_on_wake, outbound_ready_on_idle, never)},
+	[OUTBOUND_LENT] = {"lent", CLOCK_NONE, outbound_lent_enter,
+		ON(never, never, outbound_lent_on_reply, outbound_lent_on_written,
+		   outbound_on_lost, never, stay, stay, never)},
 	[OUTBOUND_ENVELOPE] = {"envelope", CLOCK_REPLY, outbound_envelope_enter,
 		ON(never, never, outbound_envelope_on_reply, stay,
 		   outbound_envelope_on_lost, outbound_on_timeout, stay, stay, never)},
@@ -150,6 +153,11 @@ void outbound_timer_arm(struct outbound_session *s, uint64_t delay)
 	uring_timer_set(s->pool->config.env->ring, &s->timer, delay);
 }
 
+void outbound_timer_clear(struct outbound_session *s)
+{
+	uring_timer_clear(s->pool->config.env->ring, &s->timer);
+}
+
 static void release(struct outbound_session *s)
 {
 	struct outbound *pool = s->pool;
@@ -182,6 +190,11 @@ static void enter(struct outbound_session *s, enum outbound_state next)
 	}
 	if (s->state == OUTBOUND_CLOSED)
 		release(s);
+}
+
+void outbound_move(struct outbound_session *s, enum outbound_state next)
+{
+	enter(s, next);
 }
 
 void outbound_dispatch(struct outbound_session *s, enum outbound_event event)

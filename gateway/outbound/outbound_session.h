@@ -5,6 +5,7 @@
  *
  *   CONNECT -> GREETING -> EHLO -(STARTTLS)-> TLS -> EHLO -> READY
  *   READY -> ENVELOPE -> BODY -> FINAL -> READY ...        (one transaction)
+ *   READY -> LENT -> READY ...             (one transaction of a borrower's)
  *   any -> QUIT -> CLOSING -> CLOSED
  */
 #ifndef GATEWAY_OUTBOUND_OUTBOUND_SESSION_H
@@ -30,6 +31,8 @@ enum outbound_state {
 	OUTBOUND_TLS,
 	/* No transaction: takes the next delivery or idles. */
 	OUTBOUND_READY,
+	/* A borrower (session->delivery->loan) speaks; he keeps the time. */
+	OUTBOUND_LENT,
 	/* MAIL, RCPT... and DATA or BDAT are under way; replies are counted. */
 	OUTBOUND_ENVELOPE,
 	/* The message is being queued into the stream. */
@@ -124,6 +127,10 @@ struct outbound_session {
 	size_t commands;  /* MAIL + RCPTs + DATA or BDAT */
 	size_t sent, got; /* of them: commands sent, replies received */
 	struct outbound_body body;
+
+	/* LENT: where to go when it comes back */
+	bool telling; /* the borrower is on the stack */
+	enum outbound_state back;
 };
 
 struct outbound {
@@ -138,6 +145,9 @@ struct outbound {
 typedef enum outbound_state (*outbound_handler)(struct outbound_session *);
 
 /* --- the driver (outbound_session.c) --- */
+/* Go on in @next: for calls that are no events. */
+void outbound_move(struct outbound_session *s, enum outbound_state next);
+void outbound_timer_clear(struct outbound_session *s);
 void outbound_dispatch(struct outbound_session *s, enum outbound_event event);
 /* Begin the connection of a fresh session; @fd is taken. 0 or -errno. */
 int outbound_session_start(struct outbound_session *s, int fd,
@@ -213,6 +223,14 @@ enum outbound_state outbound_final_on_written(struct outbound_session *s);
 enum outbound_state outbound_answered_on_written(struct outbound_session *s);
 enum outbound_state outbound_reset_enter(struct outbound_session *s);
 enum outbound_state outbound_reset_on_reply(struct outbound_session *s);
+
+/* outbound_loan.c: sessions that others use. */
+enum outbound_state outbound_lent_enter(struct outbound_session *s);
+enum outbound_state outbound_lent_on_reply(struct outbound_session *s);
+enum outbound_state outbound_lent_on_written(struct outbound_session *s);
+/* The borrower's session is lost, whatever happened. */
+void outbound_loan_lost(struct outbound_session *s,
+			const struct outbound_answer *why);
 
 /* outbound_body.c: the message into the stream. */
 enum outbound_transfer outbound_body_choose(const struct outbound_session *s);

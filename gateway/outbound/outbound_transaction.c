@@ -45,7 +45,7 @@ enum outbound_state outbound_ready_on_wake(struct outbound_session *s)
 	if (!s->delivery)
 		return OUTBOUND_READY;
 	s->messages++;
-	return OUTBOUND_ENVELOPE;
+	return s->delivery->loan.ops ? OUTBOUND_LENT : OUTBOUND_ENVELOPE;
 }
 
 /* Unasked: 421 before the server closes, usually. */
