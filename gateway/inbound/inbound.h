@@ -16,6 +16,7 @@
 #include "gateway/spool/spool.h"
 #include "ktls/ktls_stream.h"
 
+struct cutthrough;
 struct inbound;
 
 /* Counted over all workers: who is connected. Shared, thread-safe. */
@@ -32,6 +33,8 @@ struct inbound_config {
 	const struct config *config;	     /* borrowed, outlives inbound */
 	const struct ktls_env *env;	     /* borrowed */
 	struct spool *spool;		     /* borrowed */
+	/* For routes that are cut through; borrowed; NULL: none is. */
+	struct cutthrough *cutthrough;
 	struct inbound_admission *admission; /* borrowed */
 	unsigned max_sessions;		     /* slots of this worker */
 	/* A message is on stable storage and now the queue's. */

@@ -9,19 +9,28 @@ static enum inbound_reply_id spool_reply(enum spool_status status)
 	return status == SPOOL_FULL ? REPLY_SPOOL_FULL : REPLY_SPOOL_FAILED;
 }
 
-bool inbound_body_begin(struct inbound_session *s, enum smtp_data_form form)
+static bool begin_writer(struct inbound_session *s)
 {
-	const struct config *config = s->pool->config.config;
 	struct inbound_transaction *tx = s->tx;
 	enum spool_status status =
 		spool_begin(s->pool->config.spool, &tx->writer);
 
-	if (status != SPOOL_OK) {
-		tx->writer = NULL;
-		s->refusal = spool_reply(status);
-		return false;
+	if (status == SPOOL_OK) {
+		tx->id = spool_writer_id(tx->writer);
+		return true;
 	}
-	tx->id = spool_writer_id(tx->writer);
+	tx->writer = NULL;
+	s->refusal = spool_reply(status);
+	return false;
+}
+
+bool inbound_body_begin(struct inbound_session *s, enum smtp_data_form form)
+{
+	const struct config *config = s->pool->config.config;
+	struct inbound_transaction *tx = s->tx;
+
+	if (!tx->leg && !begin_writer(s))
+		return false;
 	smtp_data_start(&tx->data, form,
 			config->bare_line_ends == CONFIG_NORMALISE,
 			config->limits.text_line_length);
@@ -33,13 +42,18 @@ void inbound_body_refuse(struct inbound_session *s, enum inbound_reply_id why)
 {
 	s->refusal = why;
 	s->discarded = 0;
-	if (s->tx)
-		spool_abort(&s->tx->writer);
+	if (!s->tx)
+		return;
+	spool_abort(&s->tx->writer);
+	/* What the next hop has of it must not be completed. Its own refusal
+	 * is still to be said. */
+	if (why != REPLY_NEXT_HOP)
+		cutthrough_drop(&s->tx->leg);
 }
 
 bool inbound_waits_for_room(const struct inbound_session *s)
 {
-	return s->waiter.next != NULL;
+	return s->waiter.next != NULL || (s->tx && s->tx->behind);
 }
 
 static void on_room(void *owner)
@@ -50,16 +64,19 @@ static void on_room(void *owner)
 /* The delay is ours: the client's time does not run. */
 static enum inbound_body wait_for_room(struct inbound_session *s)
 {
-	s->waiter.fn = on_room;
-	s->waiter.owner = s;
 	inbound_timer_clear(s);
 	ktls_stream_pause(&s->stream);
+	if (s->tx->leg) {
+		s->tx->behind = true;
+		return INBOUND_BODY_BEHIND;
+	}
+	s->waiter.fn = on_room;
+	s->waiter.owner = s;
 	spool_wait(s->pool->config.spool, &s->waiter);
 	return INBOUND_BODY_BEHIND;
 }
 
-/* What is wrong with what has come so far; REPLY_OK: nothing. */
-static enum inbound_reply_id judge(const struct inbound_session *s)
+enum inbound_reply_id inbound_body_judge(const struct inbound_session *s)
 {
 	const struct config_limits *limits = &s->pool->config.config->limits;
 	const struct inbound_transaction *tx = s->tx;
@@ -84,7 +101,18 @@ static void stored(struct inbound_session *s, const unsigned char *data,
 		   size_t len)
 {
 	smtp_header_feed(&s->tx->header, data, len);
-	spool_advance(s->tx->writer, len);
+	if (s->tx->leg)
+		cutthrough_advance(s->tx->leg, len);
+	else
+		spool_advance(s->tx->writer, len);
+}
+
+/* Memory for more; 0: not now. */
+static size_t reserve(struct inbound_session *s, unsigned char **out)
+{
+	if (s->tx->leg)
+		return cutthrough_reserve(s->tx->leg, out);
+	return spool_reserve(s->tx->writer, out);
 }
 
 /* One piece. True: the message (DATA) or the chunk (BDAT) is complete. */
@@ -115,7 +143,7 @@ static void finish_chunks(struct inbound_session *s, unsigned char *out)
 static enum inbound_body verdict(struct inbound_session *s,
 				 enum inbound_body otherwise)
 {
-	enum inbound_reply_id why = judge(s);
+	enum inbound_reply_id why = inbound_body_judge(s);
 
 	if (why == REPLY_OK)
 		return otherwise;
@@ -125,7 +153,7 @@ static enum inbound_body verdict(struct inbound_session *s,
 
 enum inbound_body inbound_body_move(struct inbound_session *s)
 {
-	assert(s->tx->writer && !inbound_waits_for_room(s));
+	assert((s->tx->writer || s->tx->leg) && !inbound_waits_for_room(s));
 	for (;;) {
 		bool ends = chunked(s) && s->chunk_left == 0;
 		const unsigned char *in = NULL;
@@ -138,7 +166,7 @@ enum inbound_body inbound_body_move(struct inbound_session *s)
 			in_len = ktls_stream_peek(&s->stream, &in);
 		if (!ends && in_len == 0)
 			return INBOUND_BODY_MORE;
-		room = spool_reserve(s->tx->writer, &out);
+		room = reserve(s, &out);
 		if (room == 0)
 			return wait_for_room(s);
 		if (ends) {

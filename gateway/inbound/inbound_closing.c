@@ -20,7 +20,7 @@ static void count_offload(struct inbound_session *s)
 static void let_go(struct inbound_session *s)
 {
 	inbound_timer_clear(s);
-	if (inbound_waits_for_room(s))
+	if (s->waiter.next)
 		spool_unwait(s->pool->config.spool, &s->waiter);
 	inbound_reset(s);
 	free(s->line);

@@ -11,7 +11,7 @@
 #include "gateway/log/log.h"
 #include "gateway/smtp/smtp_trace.h"
 
-static uint64_t wall_clock(const struct inbound_session *s)
+uint64_t inbound_wall_clock(const struct inbound_session *s)
 {
 	struct timespec now;
 
@@ -22,8 +22,8 @@ static uint64_t wall_clock(const struct inbound_session *s)
 	       (uint64_t)now.tv_nsec;
 }
 
-static size_t write_trace(const struct inbound_session *s,
-			  char buf[SMTP_TRACE_MAX])
+size_t inbound_trace_write(const struct inbound_session *s,
+			   char buf[SMTP_TRACE_MAX])
 {
 	const struct inbound_transaction *tx = s->tx;
 	char id[LOG_ID_SIZE], address[INET6_ADDRSTRLEN];
@@ -82,10 +82,10 @@ static void commit(struct inbound_session *s, const char *const *recipients)
 		.flags = envelope_flags(tx),
 	};
 
-	tx->arrival = wall_clock(s);
+	tx->arrival = inbound_wall_clock(s);
 	envelope.arrival = tx->arrival;
 	tx->writer = NULL; /* the spool's from here on */
-	spool_commit(writer, &envelope, trace, write_trace(s, trace),
+	spool_commit(writer, &envelope, trace, inbound_trace_write(s, trace),
 		     inbound_on_committed, s);
 }
 
@@ -93,8 +93,11 @@ static void commit(struct inbound_session *s, const char *const *recipients)
  * little of it; pausing would cost operations for every message. */
 enum inbound_state inbound_commit_enter(struct inbound_session *s)
 {
-	const char **recipients = list_recipients(s->tx);
+	const char **recipients;
 
+	if (s->tx->leg)
+		return inbound_relay_end(s);
+	recipients = list_recipients(s->tx);
 	inbound_timer_clear(s);
 	if (!recipients) {
 		inbound_say(s, REPLY_NO_MEMORY);

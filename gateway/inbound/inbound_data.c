@@ -18,6 +18,8 @@ static uint64_t data_time(const struct inbound_session *s)
 enum inbound_state inbound_do_data(struct inbound_session *s,
 				   const struct smtp_command *command)
 {
+	if (s->tx->leg)
+		return inbound_relay_data(s);
 	if (!inbound_body_begin(s, SMTP_DATA_DOTTED)) {
 		inbound_say(s, s->refusal);
 		return INBOUND_COMMAND;
@@ -59,9 +61,15 @@ enum inbound_state inbound_data_enter(struct inbound_session *s)
 	return inbound_data_on_input(s);
 }
 
+static void on_room(struct inbound_session *s)
+{
+	s->tx->behind = false;
+	ktls_stream_resume(&s->stream);
+}
+
 enum inbound_state inbound_data_on_room(struct inbound_session *s)
 {
-	ktls_stream_resume(&s->stream);
+	on_room(s);
 	return inbound_data_on_input(s);
 }
 
@@ -116,7 +124,7 @@ enum inbound_state inbound_do_bdat(struct inbound_session *s,
 	if (s->chunk_left > limit || tx->data.stored > limit - s->chunk_left)
 		return discard_chunk(s, REPLY_TOO_BIG);
 	s->chunk_size = s->chunk_left;
-	return INBOUND_BDAT;
+	return tx->leg ? inbound_relay_bdat(s) : INBOUND_BDAT;
 }
 
 static enum inbound_state chunk_done(struct inbound_session *s)
@@ -156,7 +164,7 @@ enum inbound_state inbound_bdat_enter(struct inbound_session *s)
 
 enum inbound_state inbound_bdat_on_room(struct inbound_session *s)
 {
-	ktls_stream_resume(&s->stream);
+	on_room(s);
 	return inbound_bdat_on_input(s);
 }
 

@@ -65,6 +65,8 @@ enum inbound_state inbound_do_mail(struct inbound_session *s,
 	if (s->tx) {
 		s->tx->smtputf8 = params.smtputf8;
 		s->tx->body_8bitmime = params.body_8bitmime;
+		s->tx->has_size = params.has_size;
+		s->tx->size = params.size;
 	}
 	inbound_refuse(s, why, command->args);
 	return INBOUND_COMMAND;
@@ -73,7 +75,8 @@ enum inbound_state inbound_do_mail(struct inbound_session *s,
 static enum inbound_reply_id check_recipient(const struct inbound_session *s,
 					     const struct smtp_command *command,
 					     struct smtp_path *path,
-					     const char **domain)
+					     const char **domain,
+					     const struct config_route **route)
 {
 	const struct config *config = s->pool->config.config;
 	enum inbound_reply_id why;
@@ -92,7 +95,8 @@ static enum inbound_reply_id check_recipient(const struct inbound_session *s,
 		return REPLY_RELAY_DENIED;
 	/* <Postmaster> is this host's (RFC 5321 section 4.5.1). */
 	*domain = path->domain ? path->domain : config->hostname;
-	if (!config_route_for(config, *domain))
+	*route = config_route_for(config, *domain);
+	if (!*route)
 		return REPLY_NO_ROUTE;
 	if (s->tx->recipient_count >= config->limits.recipients)
 		return REPLY_TOO_MANY_RECIPIENTS;
@@ -104,13 +108,20 @@ enum inbound_state inbound_do_rcpt(struct inbound_session *s,
 {
 	struct smtp_path path;
 	const char *domain = NULL;
-	enum inbound_reply_id why = check_recipient(s, command, &path, &domain);
+	const struct config_route *route = NULL;
+	enum inbound_reply_id why =
+		check_recipient(s, command, &path, &domain, &route);
 
-	if (why == REPLY_OK)
+	if (why == REPLY_OK && inbound_relay_wanted(s, route)) {
+		why = inbound_relay_rcpt(s, route, &path, domain);
+		if (why == REPLY_OK)
+			return INBOUND_RELAY;
+	} else if (why == REPLY_OK) {
 		why = inbound_transaction_add(s->tx, path.mailbox,
 					      path.domain ? NULL : domain)
 			      ? REPLY_RECIPIENT_OK
 			      : REPLY_NO_MEMORY;
+	}
 	if (why != REPLY_RECIPIENT_OK) {
 		s->tx->recipients_refused = true;
 		s->pool->stats.rejected_recipients++;

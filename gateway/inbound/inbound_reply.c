@@ -66,6 +66,7 @@ static const struct {
 	[REPLY_RELAY_DENIED] = {ERROR, "554 5.7.1 Relay access denied"},
 	[REPLY_NO_ROUTE] = {REFUSES, "550 5.1.2 No route to this domain"},
 	[REPLY_TOO_MANY_RECIPIENTS] = {REFUSES, "452 4.5.3 Too many recipients"},
+	[REPLY_ONE_DESTINATION] = {REFUSES, "452 4.5.3 One destination at a time, send this one again"},
 
 	[REPLY_TOO_BIG] = {REFUSES, "552 5.3.4 Message too big"},
 	[REPLY_BARE_LINE_END] = {REFUSES, "554 5.6.0 Bare CR or LF in the message; lines end with CRLF"},
@@ -74,6 +75,7 @@ static const struct {
 	[REPLY_SPOOL_FULL] = {REFUSES, "452 4.3.1 Insufficient system storage"},
 	[REPLY_SPOOL_FAILED] = {REFUSES, "451 4.3.0 Storage failed, try again later"},
 	[REPLY_NO_MEMORY] = {REFUSES, "451 4.3.0 Out of memory, try again later"},
+	[REPLY_NEXT_HOP] = {FINE, "said by the next hop"},
 };
 /* clang-format on */
 _Static_assert(REPLIES <= 64, "inbound_session.logged has a bit for each");
@@ -95,10 +97,21 @@ static void say_text(struct inbound_session *s, const char *text)
 		inbound_printf(s, "%s\r\n", text);
 }
 
+static void say_answer(struct inbound_session *s)
+{
+	const struct cutthrough_answer *answer = cutthrough_answer(s->tx->leg);
+
+	/* With its code and line end within RFC 5321's 512 octets. */
+	inbound_printf(s, "%u %.500s\r\n", answer->code, answer->text);
+}
+
 void inbound_refuse(struct inbound_session *s, enum inbound_reply_id id,
 		    const char *subject)
 {
-	say_text(s, replies[id].text);
+	if (id == REPLY_NEXT_HOP)
+		say_answer(s);
+	else
+		say_text(s, replies[id].text);
 	if (replies[id].kind == FINE)
 		return;
 	if (replies[id].kind == ERROR) {
@@ -120,8 +133,8 @@ void inbound_printf(struct inbound_session *s, const char *format, ...)
 	va_list args;
 	int n;
 
-	/* The longest line: a hostname (255) and some words. */
-	if (room < 512) {
+	/* The longest line: a next hop's answer. */
+	if (room < 520) {
 		inbound_flush(s);
 		room = sizeof(output->bytes);
 	}

@@ -60,6 +60,7 @@ enum inbound_reply_id {
 	REPLY_RELAY_DENIED,
 	REPLY_NO_ROUTE,
 	REPLY_TOO_MANY_RECIPIENTS,
+	REPLY_ONE_DESTINATION,
 
 	/* the message */
 	REPLY_TOO_BIG,
@@ -69,6 +70,7 @@ enum inbound_reply_id {
 	REPLY_SPOOL_FULL,
 	REPLY_SPOOL_FAILED,
 	REPLY_NO_MEMORY,
+	REPLY_NEXT_HOP, /* what the next hop said */
 	REPLIES
 };
 

@@ -32,15 +32,20 @@ static enum inbound_state never(struct inbound_session *s)
 
 /* clang-format off */
 #define ON(secure, readable, written, failed, closed, timeout, room, committed, shutdown, abort) \
+	  ON_RELAY(secure, readable, written, failed, closed, timeout, room, committed, never, never, never, shutdown, abort)
+#define ON_RELAY(secure, readable, written, failed, closed, timeout, room, committed, answer, forwarded, lost, shutdown, abort) \
 	{ [INBOUND_ON_SECURE] = (secure), [INBOUND_ON_READABLE] = (readable), \
 	  [INBOUND_ON_WRITTEN] = (written), [INBOUND_ON_FAILED] = (failed), \
 	  [INBOUND_ON_CLOSED] = (closed), [INBOUND_ON_TIMEOUT] = (timeout), \
 	  [INBOUND_ON_ROOM] = (room), [INBOUND_ON_COMMITTED] = (committed), \
+	  [INBOUND_ON_ANSWER] = (answer), [INBOUND_ON_FORWARDED] = (forwarded), \
+	  [INBOUND_ON_LOST] = (lost), \
 	  [INBOUND_ON_SHUTDOWN] = (shutdown), [INBOUND_ON_ABORT] = (abort) }
 
 static const struct row rows[INBOUND_STATES] = {
 	/* state: name, enter, and per event:
-	 *  SECURE READABLE WRITTEN FAILED CLOSED TIMEOUT ROOM COMMITTED SHUTDOWN ABORT */
+	 *  SECURE READABLE WRITTEN FAILED CLOSED TIMEOUT ROOM COMMITTED
+	 *  (RELAY: ANSWER FORWARDED LOST) SHUTDOWN ABORT */
 	[INBOUND_FREE] = {"free", NULL,
 		ON(never, never, never, never, never, never, never, never, never, never)},
 	[INBOUND_GREETING] = {"greeting", inbound_greeting_enter,
@@ -50,17 +55,18 @@ static const struct row rows[INBOUND_STATES] = {
 		   inbound_tls_on_failed, never, inbound_tls_on_timeout, never,
 		   never, inbound_tls_on_shutdown, inbound_on_abort)},
 	[INBOUND_COMMAND] = {"command", inbound_command_enter,
-		ON(never, inbound_command_on_input, inbound_command_on_input,
+		ON_RELAY(never, inbound_command_on_input, inbound_command_on_input,
 		   inbound_on_failed, never, inbound_command_on_timeout, never,
-		   never, inbound_command_on_shutdown, inbound_on_abort)},
+		   never, never, never, stay, inbound_command_on_shutdown,
+		   inbound_on_abort)},
 	[INBOUND_DATA] = {"data", inbound_data_enter,
-		ON(never, inbound_data_on_input, stay, inbound_on_failed, never,
-		   inbound_body_on_timeout, inbound_data_on_room, never, stay,
-		   inbound_on_abort)},
+		ON_RELAY(never, inbound_data_on_input, stay, inbound_on_failed, never,
+		   inbound_body_on_timeout, inbound_data_on_room, never,
+		   never, never, inbound_body_on_lost, stay, inbound_on_abort)},
 	[INBOUND_BDAT] = {"bdat", inbound_bdat_enter,
-		ON(never, inbound_bdat_on_input, stay, inbound_on_failed, never,
-		   inbound_body_on_timeout, inbound_bdat_on_room, never, stay,
-		   inbound_on_abort)},
+		ON_RELAY(never, inbound_bdat_on_input, stay, inbound_on_failed, never,
+		   inbound_body_on_timeout, inbound_bdat_on_room, never,
+		   never, never, inbound_body_on_lost, stay, inbound_on_abort)},
 	[INBOUND_DISCARD] = {"discard", inbound_discard_enter,
 		ON(never, inbound_discard_on_input, stay, inbound_on_failed, never,
 		   inbound_body_on_timeout, never, never, stay, inbound_on_abort)},
@@ -70,6 +76,14 @@ static const struct row rows[INBOUND_STATES] = {
 	[INBOUND_ORPHAN] = {"orphan", inbound_orphan_enter,
 		ON(never, never, never, never, stay, never, never,
 		   inbound_orphan_on_committed, stay, stay)},
+	[INBOUND_RELAY] = {"relay", inbound_relay_enter,
+		ON_RELAY(never, stay, stay, inbound_on_failed, never, never, stay, never,
+		   inbound_relay_on_answer, never, never, stay, inbound_on_abort)},
+	[INBOUND_CHUNK] = {"chunk", inbound_chunk_enter,
+		ON_RELAY(never, inbound_chunk_on_input, stay, inbound_on_failed, never,
+		   inbound_chunk_on_timeout, inbound_chunk_on_room, never,
+		   never, inbound_chunk_on_forwarded, inbound_chunk_on_lost, stay,
+		   inbound_on_abort)},
 	[INBOUND_CLOSING] = {"closing", inbound_closing_enter,
 		ON(never, never, never, never, stay, never, never, never, stay,
 		   inbound_closing_on_abort)},
@@ -91,6 +105,9 @@ static const char *const event_names[INBOUND_EVENTS] = {
 	[INBOUND_ON_TIMEOUT] = "timeout",
 	[INBOUND_ON_ROOM] = "room",
 	[INBOUND_ON_COMMITTED] = "committed",
+	[INBOUND_ON_ANSWER] = "answer",
+	[INBOUND_ON_FORWARDED] = "forwarded",
+	[INBOUND_ON_LOST] = "lost",
 	[INBOUND_ON_SHUTDOWN] = "shutdown",
 	[INBOUND_ON_ABORT] = "abort",
 };

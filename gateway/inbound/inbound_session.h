@@ -10,6 +10,10 @@
  *   COMMAND -(BDAT)-> BDAT -> COMMAND ... BDAT -(LAST)-> COMMIT -> COMMAND
  *   DATA, BDAT -(refused)-> DISCARD -> COMMAND
  *   COMMIT -(client gone)-> ORPHAN -> GONE
+ * and for routes that are cut through (gateway/cutthrough/):
+ *   COMMAND -(RCPT)-> RELAY -> COMMAND
+ *   COMMAND -(DATA)-> RELAY -> DATA -> RELAY -> COMMAND
+ *   COMMAND -(BDAT)-> CHUNK -> RELAY -> COMMAND
  *   any -> CLOSING or ABORTING -> slot free
  */
 #ifndef GATEWAY_INBOUND_INBOUND_SESSION_H
@@ -17,11 +21,14 @@
 
 #include <netinet/in.h>
 
+#include "gateway/cutthrough/cutthrough.h"
 #include "gateway/inbound/inbound.h"
 #include "gateway/inbound/inbound_reply.h"
 #include "gateway/smtp/smtp_command.h"
 #include "gateway/smtp/smtp_data.h"
 #include "gateway/smtp/smtp_header.h"
+#include "gateway/smtp/smtp_path.h"
+#include "gateway/smtp/smtp_trace.h"
 #include "uring/uring_timer.h"
 
 enum inbound_state {
@@ -47,6 +54,13 @@ enum inbound_state {
 	INBOUND_COMMIT,
 	/* The same, but the client is gone and the stream is closing. */
 	INBOUND_ORPHAN,
+	/* The next hop was asked something (transaction->asked), its answer is
+	 * awaited. Nothing is read; the leg keeps the time. */
+	INBOUND_RELAY,
+	/* A chunk goes to the next hop as it is: the header's bytes by our hands,
+	 * then all that is left in one piece, which reads the stream for us.
+	 * Timer: timeouts.data. */
+	INBOUND_CHUNK,
 	/* The stream sends what is queued and closes; CLOSED is awaited. */
 	INBOUND_CLOSING,
 	/* The stream closes at once; CLOSED is awaited. */
@@ -63,8 +77,11 @@ enum inbound_event {
 	INBOUND_ON_FAILED,    /* the connection broke */
 	INBOUND_ON_CLOSED,    /* the stream is gone */
 	INBOUND_ON_TIMEOUT,   /* the state's time is up */
-	INBOUND_ON_ROOM,      /* the spool takes bytes again */
+	INBOUND_ON_ROOM,      /* the spool, or the next hop, takes bytes again */
 	INBOUND_ON_COMMITTED, /* session->committed says what became of it */
+	INBOUND_ON_ANSWER,    /* the next hop's */
+	INBOUND_ON_FORWARDED, /* the chunk is passed on */
+	INBOUND_ON_LOST,      /* the next hop is gone in the middle of a body */
 	INBOUND_ON_SHUTDOWN,  /* finish, then close */
 	INBOUND_ON_ABORT,     /* close now */
 	INBOUND_EVENTS
@@ -78,6 +95,15 @@ enum inbound_phase {
 	INBOUND_REFUSED,  /* a BDAT was refused: RSET must follow */
 };
 
+/* What an answer of the next hop is to. */
+enum inbound_asked {
+	INBOUND_ASKED_RCPT,
+	INBOUND_ASKED_DATA,	/* for a client's DATA */
+	INBOUND_ASKED_CONVERT,	/* for a client's first BDAT */
+	INBOUND_ASKED_CHUNK,
+	INBOUND_ASKED_MESSAGE,
+};
+
 /* A mail transaction (RFC 5321 section 3.3), from MAIL to its end. */
 struct inbound_transaction {
 	enum inbound_phase phase;
@@ -88,10 +114,18 @@ struct inbound_transaction {
 	bool recipients_refused; /* some RCPT was */
 	bool smtputf8;
 	bool body_8bitmime;
+	bool has_size;
+	uint64_t size;	  /* as MAIL declared it */
 	uint64_t arrival; /* wall clock, ns */
 	uint64_t id;	  /* of the message, once a writer was open */
 	struct spool_writer *writer; /* owned; NULL before the body, and after
 				      * commit or refusal */
+	struct cutthrough_leg *leg;  /* owned; NULL: the message is stored */
+	enum inbound_asked asked;    /* RELAY */
+	size_t recipients_before;    /* of the one that is asked for */
+	bool behind;		     /* the leg's ROOM is awaited */
+	bool forwarding;	     /* CHUNK: no more by our hands */
+	uint64_t left;		     /* CHUNK: at the last look at the time */
 	struct smtp_data data;
 	struct smtp_header header;
 };
@@ -166,6 +200,7 @@ struct inbound {
 	bool stopping;
 	uint64_t refused_logged;   /* uring_now() of the last line about it */
 	uint64_t refused_silently; /* since then */
+	uint64_t last_id;	   /* of a message that is not stored */
 	struct inbound_stats stats;
 	/* Replies of the event that runs; empty between events. */
 	struct inbound_output output;
@@ -222,6 +257,16 @@ enum inbound_state inbound_commit_on_abort(struct inbound_session *s);
 enum inbound_state inbound_orphan_enter(struct inbound_session *s);
 enum inbound_state inbound_orphan_on_committed(struct inbound_session *s);
 
+enum inbound_state inbound_relay_enter(struct inbound_session *s);
+enum inbound_state inbound_relay_on_answer(struct inbound_session *s);
+enum inbound_state inbound_chunk_enter(struct inbound_session *s);
+enum inbound_state inbound_chunk_on_input(struct inbound_session *s);
+enum inbound_state inbound_chunk_on_room(struct inbound_session *s);
+enum inbound_state inbound_chunk_on_forwarded(struct inbound_session *s);
+enum inbound_state inbound_chunk_on_lost(struct inbound_session *s);
+enum inbound_state inbound_chunk_on_timeout(struct inbound_session *s);
+enum inbound_state inbound_body_on_lost(struct inbound_session *s);
+
 enum inbound_state inbound_closing_enter(struct inbound_session *s);
 enum inbound_state inbound_closing_on_abort(struct inbound_session *s);
 enum inbound_state inbound_aborting_enter(struct inbound_session *s);
@@ -247,6 +292,31 @@ enum inbound_body inbound_body_move(struct inbound_session *s);
 /* Refuse: no writer is open afterwards. */
 void inbound_body_refuse(struct inbound_session *s, enum inbound_reply_id why);
 bool inbound_waits_for_room(const struct inbound_session *s);
+/* What is wrong with the message so far; REPLY_OK: nothing. */
+enum inbound_reply_id inbound_body_judge(const struct inbound_session *s);
+
+/* --- inbound_relay.c: transactions that are cut through --- */
+
+/* Is this recipient the next hop's to judge, or in the way of one that is? */
+bool inbound_relay_wanted(struct inbound_session *s,
+			  const struct config_route *route);
+/* A recipient for @route, which is to be asked. REPLY_OK: in RELAY. */
+enum inbound_reply_id inbound_relay_rcpt(struct inbound_session *s,
+					 const struct config_route *route,
+					 const struct smtp_path *path,
+					 const char *domain);
+enum inbound_state inbound_relay_data(struct inbound_session *s);
+/* The chunk's size is known and allowed. */
+enum inbound_state inbound_relay_bdat(struct inbound_session *s);
+/* The end of a body that was not spliced. */
+enum inbound_state inbound_relay_end(struct inbound_session *s);
+
+/* --- inbound_commit.c --- */
+
+/* The Received field of this message; returns its length. */
+size_t inbound_trace_write(const struct inbound_session *s,
+			   char buf[SMTP_TRACE_MAX]);
+uint64_t inbound_wall_clock(const struct inbound_session *s);
 
 /* --- inbound_transaction.c --- */
 /* NULL: no memory. */

@@ -65,6 +65,7 @@ void inbound_transaction_free(struct inbound_transaction **tx)
 	if (!*tx)
 		return;
 	spool_abort(&(*tx)->writer);
+	cutthrough_drop(&(*tx)->leg);
 	free((*tx)->reverse_path);
 	free((*tx)->recipients);
 	free(*tx);

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "gateway/cutthrough/cutthrough.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/queue.h"
 #include "gateway/spool/spool.h"
@@ -55,6 +56,7 @@ struct worker {
 	struct spool_set spools;
 	struct inbound *inbound;
 	struct queue *queue;
+	struct cutthrough *cutthrough;
 	struct worker_listener *listeners;
 	size_t listener_count;
 };
@@ -164,11 +166,13 @@ static void obey(struct worker *w)
 		w->obeyed = WORKER_STOP;
 		stop_accepting(w);
 		inbound_shutdown(w->inbound);
+		cutthrough_shutdown(w->cutthrough);
 		queue_shutdown(w->queue);
 	}
 	if (order >= WORKER_ABORT && w->obeyed < WORKER_ABORT) {
 		w->obeyed = WORKER_ABORT;
 		inbound_abort(w->inbound);
+		cutthrough_abort(w->cutthrough);
 		queue_abort(w->queue);
 	}
 }
@@ -181,6 +185,7 @@ static void on_wake(void *arg)
 static unsigned sessions(const struct worker *w)
 {
 	return (w->inbound ? inbound_sessions(w->inbound) : 0) +
+	       (w->cutthrough ? cutthrough_sessions(w->cutthrough) : 0) +
 	       (w->queue ? queue_sessions(w->queue) : 0);
 }
 
@@ -251,6 +256,18 @@ static int make_queue(struct worker *w)
 	return r < 0 ? fail("queue", r) : EX_OK;
 }
 
+static int make_cutthrough(struct worker *w)
+{
+	struct cutthrough_config config = {
+		.config = w->shared->config,
+		.env = &w->env,
+		.hops = w->shared->hops,
+	};
+	int r = cutthrough_create(&config, &w->cutthrough);
+
+	return r < 0 ? fail("cut-through", r) : EX_OK;
+}
+
 static int make_spools(struct worker *w)
 {
 	struct spool_set_config config = {
@@ -271,6 +288,7 @@ static int make_inbound(struct worker *w)
 		.config = c,
 		.env = &w->env,
 		.spool = spool_set_own(&w->spools),
+		.cutthrough = w->cutthrough,
 		.admission = w->shared->admission,
 		.max_sessions = c->limits.connections,
 		.accepted = on_message,
@@ -296,6 +314,7 @@ static int make_listeners(struct worker *w)
 static void unmake(struct worker *w)
 {
 	inbound_destroy(&w->inbound);
+	cutthrough_destroy(&w->cutthrough);
 	queue_destroy(&w->queue);
 	spool_set_close(&w->spools);
 	if (w->env.ring) {
@@ -322,8 +341,8 @@ static void report_start(struct worker *w, int result)
 static int make(struct worker *w)
 {
 	static int (*const parts[])(struct worker *) = {
-		make_ring,    make_queue,     make_spools,
-		make_inbound, make_listeners,
+		make_ring,   make_queue,   make_cutthrough,
+		make_spools, make_inbound, make_listeners,
 	};
 	int r = EX_OK;
 

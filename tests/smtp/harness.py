@@ -551,6 +551,7 @@ class SinkSession:
         self.name = None
         self.message = None
         self.delivered = 0
+        self.ended = False
 
     def recv(self):
         data = self.sock.recv(65536)
