@@ -8,5 +8,6 @@ int cmd_source(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
 int cmd_sink(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_tls(int argc, char **argv);
 
 #endif

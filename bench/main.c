@@ -18,6 +18,7 @@ static const struct subcommand {
 	{"sink",   cmd_sink,   "accept mail, hash it, throw it away"},
 	{"verify", cmd_verify, "compare what was accepted with what arrived"},
 	{"hold",   cmd_hold,   "hold idle connections, tell what each costs"},
+	{"tls",    cmd_tls,    "measure TLS in user space and in the kernel"},
 };
 /* clang-format on */
 enum {
@@ -27,7 +28,8 @@ enum {
 static void print_help(FILE *to)
 {
 	fprintf(to, "usage: ringpost-bench COMMAND [options]\n\n"
-		    "SMTP load and its black hole, with a TLS of their own.\n\n"
+		    "SMTP load and its black hole, with a TLS of their own; "
+		    "what TLS costs.\n\n"
 		    "commands:\n");
 	for (size_t i = 0; i < SUBCOMMANDS; i++)
 		fprintf(to, "  %-10s%s\n", subcommands[i].name,

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving octets over connections on one path: counted, perhaps hashed,
+ * perhaps written to a file. A receiver belongs to the thread that made it,
+ * which also runs its ring.
+ */
+#ifndef BENCH_TLS_RECV_H
+#define BENCH_TLS_RECV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/bench_hash.h"
+#include "bench/tls_conn.h"
+
+struct tls_receiver;
+
+/* tls_receiver_create() - for `count` open connections, borrowed; files lie in
+ * `folder`. 0 or -errno with `error` filled. */
+int tls_receiver_create(const struct tls_path *path, const char *folder,
+			struct tls_conn *conns, unsigned count,
+			struct tls_receiver **out, char *error, size_t cap);
+
+/*
+ * tls_receiver_run() - until `bytes` have come on each connection. With
+ * `hashes` (of `count` texts) they are hashed: as they came, or read back from
+ * the file they were written to. 0 or -errno with `error` filled; more than
+ * `bytes` is an error.
+ */
+int tls_receiver_run(struct tls_receiver *receiver, uint64_t bytes,
+		     char (*hashes)[BENCH_HASH_TEXT], char *error, size_t cap);
+
+void tls_receiver_free(struct tls_receiver **receiver); /* accepts NULL */
+
+#endif
