@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program itself: commands, exit status, configuration errors, start and
-stop."""
+"""The service: start, stop, and what a restart brings back."""
 
 import json
 import os
@@ -11,8 +10,6 @@ import unittest
 
 from harness import (RINGPOST, Closed, Relay, Sink, certificates,
                      fresh_folder, free_port, openssl, run_program)
-
-EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_CONFIG = 64, 65, 66, 78
 
 # As issue 2 gives it, word for word but for the two ports and the spool.
 EXAMPLE = """\
@@ -25,123 +22,6 @@ offload: auto            # auto | always | never
 routes:
   - {{match: "*", next_hop: "127.0.0.1:{next_hop}", tls: encrypt}}
 """
-
-
-class CommandLine(unittest.TestCase):
-    def test_version(self):
-        done = run_program("--version")
-        self.assertEqual(done.returncode, 0)
-        self.assertRegex(done.stdout, r"^ringpost \d+\.\d+")
-
-    def test_help_of_everything(self):
-        for command in ((), ("serve",), ("check-config",), ("doctor",)):
-            with self.subTest(command):
-                done = run_program(*command, "--help")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("ringpost", done.stdout)
-                self.assertEqual(done.stderr, "")
-
-    def test_usage_errors(self):
-        for args in ((), ("nonsense",), ("--nonsense",), ("serve",),
-                     ("check-config",), ("serve", "--nonsense"),
-                     ("serve", "--config"), ("doctor", "surplus")):
-            with self.subTest(args):
-                done = run_program(*args)
-                self.assertEqual(done.returncode, EX_USAGE, done)
-                self.assertTrue(done.stderr)
-                self.assertEqual(done.stdout, "")
-
-
-class CheckConfig(unittest.TestCase):
-    def setUp(self):
-        self.folder = fresh_folder("config")
-        self.path = os.path.join(self.folder, "ringpost.yaml")
-        certs = certificates()
-        for name, source in (("cert.pem", certs.certificate),
-                             ("key.pem", certs.key)):
-            with open(source, "rb") as f, \
-                    open(os.path.join(self.folder, name), "wb") as to:
-                to.write(f.read())
-        self.example = EXAMPLE.format(spool="spool", port=2525, next_hop=2526)
-
-    def check(self, text):
-        with open(self.path, "w") as f:
-            f.write(text)
-        return run_program("check-config", "--config", self.path)
-
-    def refused(self, text, line, *words):
-        done = self.check(text)
-        self.assertEqual(done.returncode, EX_CONFIG, done)
-        output = done.stdout + done.stderr
-        self.assertRegex(output,
-                         rf"(?m)^{self.path}:{line}:\d+: ", output)
-        for word in words:
-            self.assertIn(word, output)
-
-    def test_example(self):
-        done = self.check(self.example)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def test_missing_file(self):
-        done = run_program("check-config", "--config", "/no/such/file.yaml")
-        self.assertIn(done.returncode, (EX_NOINPUT, EX_CONFIG))
-        self.assertIn("/no/such/file.yaml", done.stderr)
-
-    def test_unknown_key(self):
-        self.refused(self.example + "listn: []\n", 9, "listn")
-
-    def test_unknown_key_below(self):
-        self.refused(self.example + "limits: {sise: 1M}\n", 9, "sise")
-
-    def test_bad_yaml(self):
-        self.refused("hostname: [\n", r"\d+")
-
-    def test_bad_choice(self):
-        self.refused(self.example.replace("auto ", "sometimes "), 6,
-                     "sometimes", "always")
-
-    def test_bad_address(self):
-        self.refused(self.example.replace("127.0.0.1:2525", "nowhere"), 4,
-                     "nowhere")
-
-    def test_bad_network(self):
-        self.refused(self.example.replace("127.0.0.0/8", "127.0.0.0/33"), 5)
-
-    def test_missing_certificate(self):
-        self.refused(self.example.replace("cert.pem", "absent.pem"), 4,
-                     "absent.pem")
-
-    def test_key_that_does_not_fit(self):
-        certs = certificates()
-        done = self.check(self.example.replace("key.pem", certs.other_key))
-        self.assertEqual(done.returncode, EX_CONFIG, done)
-        self.assertIn(certs.other_key, done.stdout + done.stderr)
-
-    def test_certificate_that_is_none(self):
-        done = self.check(self.example.replace("cert.pem", "ringpost.yaml"))
-        self.assertEqual(done.returncode, EX_CONFIG, done)
-
-    def test_duration_without_unit_or_bad(self):
-        for value in ("5 parsecs", "-1s", "s", "''"):
-            with self.subTest(value):
-                self.refused(self.example
-                             + f"timeouts: {{command: {value}}}\n", 9)
-
-    def test_all_mistakes_are_told(self):
-        text = (self.example.replace("auto ", "sometimes ")
-                + "one: 1\ntwo: 2\n")
-        for line in (6, 9, 10):
-            self.refused(text, line)
-
-    def test_empty_file(self):
-        self.assertEqual(self.check("").returncode, EX_CONFIG)
-
-    def test_serve_refuses_a_bad_one_too(self):
-        with open(self.path, "w") as f:
-            f.write(self.example + "listn: []\n")
-        done = run_program("serve", "--config", self.path)
-        self.assertEqual(done.returncode, EX_CONFIG)
-        self.assertIn(f"{self.path}:9:", done.stderr)
 
 
 class Example(unittest.TestCase):
@@ -346,23 +226,6 @@ class Stop(unittest.TestCase):
                 sink.wait_for(lambda s: any(b"X-Tag: after" in m.data
                                             for m in s.messages))
             self.assertEqual(len(sink.messages), 2)
-
-
-class Doctor(unittest.TestCase):
-    def test_json(self):
-        done = run_program("doctor", "--json")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        text = json.dumps(json.loads(done.stdout))
-        self.assertIn(os.uname().release, text)
-
-    def test_says_whether_this_kernel_has_tls(self):
-        with open("/proc/sys/net/ipv4/tcp_available_ulp") as f:
-            has = "tls" in f.read().split()
-        done = run_program("doctor")
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        if not has:
-            self.assertRegex(done.stdout, r"(?i)(not built|modprobe|no tls|"
-                             r"not loaded|no_ulp)")
 
 
 if __name__ == "__main__":
