@@ -15,6 +15,7 @@ import os
 import shutil
 
 from debian import CACHE, Suite, Unavailable, locked, made_whole, say
+from qemu import Qemu
 from userland import DebianRoot, Host
 
 HOST, TRIXIE, SID = Host(), DebianRoot("trixie"), DebianRoot("sid")
@@ -124,5 +125,9 @@ MACHINES = {machine.version: machine for machine in (
     UserModeLinux("6.1", HOST),
     UserModeLinux("6.12", TRIXIE),
     UserModeLinux("7.2", SID),
+    # Slow, for the longer job: real AES-NI code.
+    Qemu("6.1-qemu", HOST),
+    Qemu("6.12-qemu", TRIXIE, "trixie"),
+    Qemu("7.2-qemu", SID, "sid"),
 )}
 DEFAULT_VERSIONS = ["6.1"]
