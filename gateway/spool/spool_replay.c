@@ -140,7 +140,11 @@ static int replay_message(struct spool_recovery *r,
 			return -ENOMEM;
 		*owner = header->id;
 	}
-	return spool_idmap_add(&r->live, message) ? 0 : -ENOMEM;
+	if (!spool_idmap_add(&r->live, message))
+		return -ENOMEM;
+	if (!message->open)
+		message_gone(r, message);
+	return 0;
 }
 
 static int replay_result(struct spool_recovery *r,

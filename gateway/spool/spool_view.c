@@ -62,6 +62,17 @@ static const char *next_string(const char *text)
 	return text + strlen(text) + 1;
 }
 
+/* Do the pieces make the body that the record speaks of? */
+static bool body_adds_up(const struct spool_message *message,
+			 const struct spool_parsed *parsed)
+{
+	uint64_t sum = parsed->inline_len;
+
+	for (uint32_t i = 0; i < message->extent_count; i++)
+		sum += message->extents[i].length;
+	return sum == parsed->body_size;
+}
+
 static void view_fill(struct spool_view *view, struct view_state *state,
 		      const struct spool_parsed *parsed)
 {
@@ -103,7 +114,8 @@ static int view_make(struct spool_message *message, const unsigned char *record,
 	if (!spool_parse_message(record + SPOOL_RECORD_HEADER, message->length,
 				 record[11], &parsed) ||
 	    parsed.recipients != message->recipients ||
-	    parsed.chunks != message->extent_count)
+	    parsed.chunks != message->extent_count ||
+	    !body_adds_up(message, &parsed))
 		return -EBADMSG;
 	state = malloc(sizeof(*state) + pieces * sizeof(struct iovec) +
 		       message->recipients * sizeof(char *));
