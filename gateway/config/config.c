@@ -31,6 +31,8 @@ static void config_free(struct config *config)
 	free(config->routes);
 	free(config->relay_from);
 	free(config->retry.schedule);
+	free(config->resolver.servers);
+	free(config->resolver.trust_anchor);
 	free(config->spool.path);
 	free(config->log.file);
 	free(config->hostname);

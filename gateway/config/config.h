@@ -65,11 +65,13 @@ enum config_tls_level {
 	CONFIG_TLS_VERIFY,
 };
 
-/* next_hop: a host name or address, and a port. */
+/* next_hop: a host name or address, and a port; or the MX hosts of whatever
+ * domain a recipient is in (RFC 5321 section 5). */
 struct config_next_hop {
-	char *host; /* "127.0.0.1", "::1", "smtp.example.test" */
+	bool mx;
+	char *host; /* "127.0.0.1", "::1", "smtp.example.test"; mx: "" */
 	uint16_t port;
-	char *text; /* as "host:port" */
+	char *text; /* as "host:port"; mx: "mx" */
 };
 
 /* What becomes of a route's mail. */
@@ -82,6 +84,8 @@ struct config_route {
 	char *match; /* "*", "example.test", "*.example.test" */
 	struct config_next_hop next_hop;
 	enum config_route_mode mode;
+	struct config_next_hop fallback; /* host NULL: none */
+	unsigned fallback_after;	 /* attempts in vain before it */
 	enum config_tls_level tls;
 	char *tls_name; /* name to verify and for SNI; NULL: the host */
 	char *ca_file;	/* NULL: the system's trust anchors */
@@ -121,6 +125,14 @@ struct config_timeouts { /* nanoseconds; RFC 5321 4.5.3.2 */
 	uint64_t idle;	     /* outbound: keep a connection without work */
 };
 
+/* DNS for next hops. */
+struct config_resolver {
+	struct config_endpoint *servers; /* none: the system's resolv.conf */
+	size_t server_count;
+	uint64_t timeout;   /* ns, for all that a domain needs */
+	char *trust_anchor; /* file with DS or DNSKEY; NULL: no DNSSEC */
+};
+
 struct config_retry {
 	uint64_t *schedule; /* ns between attempts; the last repeats */
 	size_t count;
@@ -146,6 +158,7 @@ struct config {
 	struct config_limits limits;
 	struct config_timeouts timeouts;
 	struct config_retry retry;
+	struct config_resolver resolver;
 	struct {
 		uint64_t return_max; /* bytes; larger mail comes back as its
 				      * headers only */

@@ -22,6 +22,7 @@
 #define NETWORKS_MAX  4096
 #define ROUTES_MAX    10000
 #define SCHEDULE_MAX  64
+#define RESOLVERS_MAX 8
 #define WORKERS_MAX   64 /* ids keep six bits for the worker */
 
 const struct config_choice config_version_choices[] = {
@@ -99,6 +100,18 @@ static void read_network(struct config_reader *reader,
 
 	if (node->kind == CONFIG_NODE_SCALAR && node->len)
 		wrong = config_address_network(node->text, field);
+	if (wrong || node->kind != CONFIG_NODE_SCALAR || !node->len)
+		config_schema_refuse(reader, row, node, wrong);
+}
+
+static void read_server(struct config_reader *reader,
+			const struct config_key *row,
+			const struct config_node *node, void *field)
+{
+	const char *wrong = NULL;
+
+	if (node->kind == CONFIG_NODE_SCALAR && node->len)
+		wrong = config_address_endpoint(node->text, field);
 	if (wrong || node->kind != CONFIG_NODE_SCALAR || !node->len)
 		config_schema_refuse(reader, row, node, wrong);
 }
@@ -207,6 +220,31 @@ static const struct config_key retry_rows[] = {
 	 .fallback = 5 * D, .min = 10 * MS, .max = 365 * D},
 };
 
+static const struct config_key server_row = {
+	.name = "servers", .kind = CONFIG_OTHER, .read = read_server,
+	.expects = "an address and port such as 127.0.0.1:53 or "
+		   "\"[2001:db8::1]:53\"",
+};
+
+static const struct config_elements server_elements = {
+	.row = &server_row, .size = sizeof(struct config_endpoint),
+	.count_offset = offsetof(struct config, resolver.server_count),
+	.min = 1, .max = RESOLVERS_MAX,
+};
+
+static const struct config_key resolver_rows[] = {
+	{.name = "servers", .kind = CONFIG_LIST,
+	 .offset = offsetof(struct config, resolver.servers),
+	 .elements = &server_elements,
+	 .expects = "a list of addresses such as [\"127.0.0.1:53\"]"},
+	{.name = "timeout", .kind = CONFIG_DURATION,
+	 .offset = offsetof(struct config, resolver.timeout),
+	 .fallback = 10 * S, .min = 10 * MS, .max = 10 * M},
+	{.name = "trust_anchor", .kind = CONFIG_FILE,
+	 .offset = offsetof(struct config, resolver.trust_anchor),
+	 .expects = "a file with DS or DNSKEY records"},
+};
+
 static const struct config_key bounce_rows[] = {
 	{.name = "return_max", .kind = CONFIG_SIZE,
 	 .offset = offsetof(struct config, bounce.return_max),
@@ -259,6 +297,10 @@ static const struct config_table retry_table = {
 	.rows = retry_rows,
 	.count = CONFIG_COUNT_OF(retry_rows),
 	.finish = retry_finish,
+};
+static const struct config_table resolver_table = {
+	.rows = resolver_rows,
+	.count = CONFIG_COUNT_OF(resolver_rows),
 };
 static const struct config_table bounce_table = {
 	.rows = bounce_rows,
@@ -327,6 +369,7 @@ static const struct config_key root_rows[] = {
 	{.name = "limits", .kind = CONFIG_MAPPING, .table = &limit_table},
 	{.name = "timeouts", .kind = CONFIG_MAPPING, .table = &timeout_table},
 	{.name = "retry", .kind = CONFIG_MAPPING, .table = &retry_table},
+	{.name = "resolver", .kind = CONFIG_MAPPING, .table = &resolver_table},
 	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),

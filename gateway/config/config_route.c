@@ -6,6 +6,9 @@
 
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_keys.h"
+#include "gateway/config/config_value.h"
+
+#define SMTP_PORT 25
 
 static const struct config_choice level_choices[] = {
 	{"none", CONFIG_TLS_NONE},
@@ -136,6 +139,7 @@ static void read_match(struct config_reader *reader,
 		reader->errors->no_memory = true;
 }
 
+/* "mx", or as config_address_next_hop(). */
 static void read_next_hop(struct config_reader *reader,
 			  const struct config_key *row,
 			  const struct config_node *node, void *field)
@@ -143,12 +147,34 @@ static void read_next_hop(struct config_reader *reader,
 	struct config_next_hop *hop = field;
 	const char *wrong = NULL;
 
-	if (node->kind == CONFIG_NODE_SCALAR && node->len)
+	if (node->kind == CONFIG_NODE_SCALAR && node->len &&
+	    row->offset == offsetof(struct config_route, next_hop) &&
+	    strcmp(node->text, "mx") == 0)
+		*hop = (struct config_next_hop){.mx = true,
+						.port = hop->port ? hop->port : SMTP_PORT,
+						.host = strdup(""),
+						.text = strdup("mx")};
+	else if (node->kind == CONFIG_NODE_SCALAR && node->len)
 		wrong = config_address_next_hop(node->text, hop);
 	if (wrong || node->kind != CONFIG_NODE_SCALAR || !node->len)
 		config_schema_refuse(reader, row, node, wrong);
 	else if (!hop->host || !hop->text)
 		reader->errors->no_memory = true;
+}
+
+/* The port of MX hosts; any other next hop has its own. */
+static void read_port(struct config_reader *reader,
+		      const struct config_key *row,
+		      const struct config_node *node, void *field)
+{
+	uint64_t value = 0;
+
+	if (node->kind != CONFIG_NODE_SCALAR ||
+	    config_value_count(node->text, &value) || !value ||
+	    value > UINT16_MAX)
+		config_schema_refuse(reader, row, node, NULL);
+	else
+		*(uint16_t *)field = (uint16_t)value;
 }
 
 /* clang-format off */
@@ -159,8 +185,19 @@ static const struct config_key route_rows[] = {
 	{.name = "next_hop", .kind = CONFIG_OTHER, .required = true,
 	 .offset = offsetof(struct config_route, next_hop),
 	 .read = read_next_hop,
+	 .expects = "mx, or host:port, such as smtp.example.test:587, "
+		    "192.0.2.1 or \"[2001:db8::1]:25\""},
+	{.name = "port", .kind = CONFIG_OTHER,
+	 .offset = offsetof(struct config_route, next_hop.port),
+	 .read = read_port, .expects = "a number from 1 to 65535"},
+	{.name = "fallback", .kind = CONFIG_OTHER,
+	 .offset = offsetof(struct config_route, fallback),
+	 .read = read_next_hop,
 	 .expects = "host:port, such as smtp.example.test:587, 192.0.2.1 or "
 		    "\"[2001:db8::1]:25\""},
+	{.name = "fallback_after", .kind = CONFIG_COUNT,
+	 .offset = offsetof(struct config_route, fallback_after),
+	 .fallback = 3, .min = 1, .max = 1000},
 	{.name = "mode", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config_route, mode),
 	 .fallback = CONFIG_MODE_SPOOL, .choices = mode_choices},
@@ -176,12 +213,40 @@ static const struct config_key route_rows[] = {
 };
 /* clang-format on */
 
+/* Keys that would have no effect, or a wrong one. */
+static void check_together(struct config_reader *reader,
+			   const struct config_node *node,
+			   const struct config_route *route)
+{
+	const struct config_node *port = config_node_find(node, "port");
+	const struct config_node *after =
+		config_node_find(node, "fallback_after");
+
+	if (port && !port->refused && route->next_hop.host &&
+	    !route->next_hop.mx)
+		config_errors_add(reader->errors, port->line, port->column,
+				  "'port' is for 'next_hop: mx'; expected the "
+				  "port in 'next_hop' (host:port)");
+	if (after && !config_node_find(node, "fallback"))
+		config_errors_add(reader->errors, after->line, after->column,
+				  "'fallback_after' without 'fallback'; "
+				  "expected both or none");
+	if (route->next_hop.mx && route->mode == CONFIG_MODE_CUT_THROUGH)
+		config_errors_add(reader->errors, node->line, node->column,
+				  "'mode: cut_through' with 'next_hop: mx'; "
+				  "expected host:port, or mode: spool");
+	if (route->next_hop.mx && route->tls_name)
+		config_errors_add(reader->errors, node->line, node->column,
+				  "'name' in 'tls' with 'next_hop: mx'; "
+				  "expected none, the name is the MX host's");
+}
+
 static void route_finish(struct config_reader *reader,
 			 const struct config_node *node, void *base)
 {
 	struct config_route *route = base;
 
-	(void)reader;
+	check_together(reader, node, route);
 	route->line = node->line;
 	route->column = node->column;
 	if (!config_node_find(node, "tls"))
@@ -247,6 +312,8 @@ void config_route_free(struct config_route *route)
 	free(route->match);
 	free(route->next_hop.host);
 	free(route->next_hop.text);
+	free(route->fallback.host);
+	free(route->fallback.text);
 	free(route->tls_name);
 	free(route->ca_file);
 	free(route->ciphers);

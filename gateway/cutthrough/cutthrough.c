@@ -67,18 +67,38 @@ static void fail_first(struct cutthrough_hop *hop,
 
 /* --- connections --- */
 
-static int open_one(struct cutthrough_hop *hop)
+/* To any of its addresses, in turn. */
+static struct outbound_session *open_session(struct cutthrough_hop *hop,
+					     struct cutthrough_via *via,
+					     int *error)
 {
 	struct cutthrough *pool = hop->pool;
+	unsigned turn =
+		(unsigned)outbound_stats(pool->outbound)->connections;
+	struct sockaddr_storage address;
+	struct outbound_target target = {
+		.hop = hop->hop,
+		.address = (const struct sockaddr *)&address,
+		.length = next_hop_address(hop->hop, turn, &address),
+		.host = hop->route->next_hop.host,
+		.plain = now(pool) < hop->plain_until,
+	};
+
+	*error = EADDRNOTAVAIL;
+	if (target.length == 0)
+		return NULL;
+	return outbound_open(pool->outbound, &target, via, error);
+}
+
+static int open_one(struct cutthrough_hop *hop)
+{
 	struct cutthrough_via *via = calloc(1, sizeof(*via));
 	int error = ENOMEM;
 
 	if (via) {
 		via->hop = hop;
 		via->opening = true;
-		via->session =
-			outbound_open(pool->outbound, hop->hop, via,
-				      now(pool) < hop->plain_until, &error);
+		via->session = open_session(hop, via, &error);
 	}
 	if (!via || !via->session) {
 		free(via);

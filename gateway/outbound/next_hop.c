@@ -6,8 +6,10 @@
 
 #include "gateway/outbound/next_hop.h"
 
-/* Sessions kept for resumption: a next hop has few names, so few suffice. */
-#define SESSION_CACHE 256
+/* Sessions kept for resumption: a next hop has few names, so few suffice; MX
+ * hosts are many. */
+#define SESSION_CACHE	 256
+#define SESSION_CACHE_MX 10000
 
 int next_hop_init(struct next_hop *hop, const struct config_route *route,
 		  struct ktls_error *error)
@@ -18,7 +20,8 @@ int next_hop_init(struct next_hop *hop, const struct config_route *route,
 		.ciphers = route->ciphers,
 		.ciphersuites = route->ciphersuites,
 		.ca_file = route->ca_file,
-		.session_cache = SESSION_CACHE,
+		.session_cache = route->next_hop.mx ? SESSION_CACHE_MX
+						    : SESSION_CACHE,
 	};
 
 	*hop = (struct next_hop){.route = route};

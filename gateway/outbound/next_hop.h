@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a route leads: its addresses, its TLS level and its TLS context.
- * Shared by all workers; the addresses may be looked up again meanwhile.
+ * How a route speaks to its next hops: its TLS level and its TLS context.
+ * Shared by all workers.  The addresses here are for routes that pass mail
+ * through; the queue finds those of its own.
  */
 #ifndef GATEWAY_OUTBOUND_NEXT_HOP_H
 #define GATEWAY_OUTBOUND_NEXT_HOP_H

@@ -83,46 +83,52 @@ static void link_session(struct outbound *pool, struct outbound_session *s)
 }
 
 /* The rest of outbound_open(), once there is memory. 0 or -errno. */
-static int open_session(struct outbound_session *s, struct next_hop *hop)
+static int open_session(struct outbound_session *s,
+			const struct outbound_target *target)
 {
 	struct outbound *pool = s->pool;
-	struct sockaddr_storage addr;
-	socklen_t len =
-		next_hop_address(hop, (unsigned)pool->stats.connections, &addr);
 	int fd;
 
-	if (len == 0)
-		return -EADDRNOTAVAIL;
-	relay_text(s, (const struct sockaddr *)&addr);
-	fd = pool->config.socket(pool->config.socket_arg, addr.ss_family);
+	s->host = strdup(target->host);
+	if (!s->host)
+		return -ENOMEM;
+	relay_text(s, target->address);
+	fd = pool->config.socket(pool->config.socket_arg,
+				 target->address->sa_family);
 	if (fd < 0)
 		return fd;
-	return outbound_session_start(s, fd, (const struct sockaddr *)&addr,
-				      len);
+	return outbound_session_start(s, fd, target->address, target->length);
 }
 
 struct outbound_session *outbound_open(struct outbound *pool,
-				       struct next_hop *hop, void *destination,
-				       bool plain, int *error)
+				       const struct outbound_target *target,
+				       void *destination, int *error)
 {
 	struct outbound_session *s = calloc(1, sizeof(*s));
 	int r = s ? 0 : -ENOMEM;
 
 	if (s) {
 		s->pool = pool;
-		s->hop = hop;
+		s->hop = target->hop;
 		s->destination = destination;
-		s->plain = plain;
+		s->plain = target->plain;
 		s->opened = uring_now(pool->config.env->ring);
-		r = open_session(s, hop);
+		r = open_session(s, target);
 	}
 	if (r < 0) {
 		*error = -r;
+		if (s)
+			free(s->host);
 		free(s);
 		return NULL;
 	}
 	link_session(pool, s);
 	return s;
+}
+
+const char *outbound_host(const struct outbound_session *s)
+{
+	return s->host;
 }
 
 void outbound_wake(struct outbound_session *s)

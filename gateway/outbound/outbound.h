@@ -104,15 +104,26 @@ int outbound_create(const struct outbound_config *config,
 /* outbound_destroy() - with no session left; accepts NULL; clears. */
 void outbound_destroy(struct outbound **outbound);
 
+/* Where a session goes: one address of one host. */
+struct outbound_target {
+	const struct next_hop *hop; /* borrowed, outlives the session */
+	const struct sockaddr *address;
+	socklen_t length;
+	const char *host; /* to ask for in TLS and to verify, unless the route
+			   * has a name for that; copied */
+	bool plain; /* skip TLS this once (`may`, after a failed handshake) */
+};
+
 /*
- * outbound_open() - a new session to @hop for @destination.
- * @hop: borrowed, outlives the session. @plain: skip TLS this once (level
- * `may`, after a failed handshake). Returns it, or NULL (no memory, no
+ * outbound_open() - a new session to @target for @destination.
+ * @target: borrowed for the call. Returns it, or NULL (no memory, no
  * descriptor; errno-like cause in *error).
  */
 struct outbound_session *outbound_open(struct outbound *outbound,
-				       struct next_hop *hop, void *destination,
-				       bool plain, int *error);
+				       const struct outbound_target *target,
+				       void *destination, int *error);
+/* outbound_host() - target->host; valid as long as the session. */
+const char *outbound_host(const struct outbound_session *session);
 
 /* outbound_wake() - an idle session shall ask next() again. */
 void outbound_wake(struct outbound_session *session);

@@ -4,6 +4,7 @@
  * RFC 5321 section 3.1 and 4.1.1.1, RFC 3207.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "gateway/outbound/outbound_session.h"
 
@@ -95,15 +96,18 @@ enum outbound_state outbound_starttls_on_reply(struct outbound_session *s)
 enum outbound_state outbound_tls_enter(struct outbound_session *s)
 {
 	const struct config_route *route = s->hop->route;
+	char key[320]; /* a host name with its address and port */
 	struct ktls_engine_config tls = {
-		.server_name = route->tls_name ? route->tls_name
-					       : route->next_hop.host,
-		.session_key = route->next_hop.text,
+		.server_name = route->tls_name ? route->tls_name : s->host,
+		.session_key = key,
 		.verify = route->tls == CONFIG_TLS_VERIFY ? KTLS_VERIFY_NAME
 							  : KTLS_VERIFY_NONE,
 	};
-	int r = ktls_stream_start_tls(&s->stream, s->hop->ctx, &tls,
-				      s->pool->config.config->offload);
+	int r;
+
+	snprintf(key, sizeof(key), "%s %s", s->host, s->relay);
+	r = ktls_stream_start_tls(&s->stream, s->hop->ctx, &tls,
+				  s->pool->config.config->offload);
 
 	if (r == -EBADMSG)
 		return outbound_fail_text(

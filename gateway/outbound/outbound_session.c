@@ -171,6 +171,7 @@ static void release(struct outbound_session *s)
 		s->next->prev = s->prev;
 	pool->count--;
 	free(s->recipients);
+	free(s->host);
 	free(s);
 }
 

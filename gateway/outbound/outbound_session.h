@@ -91,7 +91,8 @@ struct outbound_body {
 struct outbound_session {
 	struct outbound *pool;
 	struct outbound_session *next, *prev; /* in pool->sessions */
-	struct next_hop *hop;
+	const struct next_hop *hop;
+	char *host; /* owned */
 	void *destination;
 	enum outbound_state state;
 	struct ktls_stream stream;

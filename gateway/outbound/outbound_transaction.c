@@ -282,10 +282,20 @@ static enum outbound_state go_on(struct outbound_session *s)
 	return s->state;
 }
 
+/* A server that has had enough of this connection (421, RFC 5321 3.8) before
+ * it said anything about this message: it takes a new one, untried. On a first
+ * transaction it is the answer. */
+static bool wants_a_new_connection(const struct outbound_session *s)
+{
+	return s->parser.reply.code == 421 && s->got == 0 && s->messages > 1;
+}
+
 enum outbound_state outbound_envelope_on_reply(struct outbound_session *s)
 {
 	size_t command = s->got;
 
+	if (wants_a_new_connection(s))
+		return OUTBOUND_CLOSING;
 	if (command >= s->sent || s->parser.reply.code == 421)
 		return outbound_fail_reply(s);
 	s->got++;

@@ -16,14 +16,16 @@
 #include "gateway/spool/spool.h"
 
 struct destination;
+struct domain;
 struct delivery_run;
 
 struct delivery {
 	struct spool *spool; /* whose message it is */
 	struct spool_message
 		*message; /* the spool's; valid while a recipient is open */
-	struct destination *destination;
-	struct delivery *next;	  /* in the destination's ready list */
+	struct domain *domain;		 /* counted */
+	struct destination *destination; /* counted; NULL: not ready */
+	struct delivery *next;		 /* in a list of ready ones */
 	struct delivery_run *run; /* owned; NULL when no transaction runs */
 	uint64_t due;		  /* wall clock, ns; when deferred */
 	uint64_t arrival;	  /* wall clock, ns */
@@ -48,6 +50,7 @@ struct delivery_run {
 	struct outbound_delivery outbound; /* what the session sees */
 	struct spool_view view;
 	struct delivery *delivery;
+	char remote[256]; /* the host it goes to; "": none was reached */
 	struct delivery_answer answers[]; /* one per open recipient */
 };
 

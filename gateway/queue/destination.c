@@ -4,24 +4,20 @@
  *
  * An idle session takes the next delivery before a new one is opened; a new
  * one is opened only when more deliveries are ready than sessions are on
- * their way, up to the limit.  When the next hop can't be reached, one
- * delivery pays for the attempt (it is deferred with the reason), the others
- * wait, and only one session probes at a time until one gets through.
+ * their way, up to the limit.  A session goes to the most preferred host that
+ * is not known to be out of reach, at random among equals.  When none is left,
+ * one delivery pays for the attempt (it is deferred with the reason), the
+ * others wait, and only one session probes at a time until one gets through.
  */
 #include "gateway/queue/destination.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/log/log.h"
-#include "gateway/queue/retry.h"
+#include "gateway/queue/queue_private.h"
 #include "uring/uring.h"
-
-/* How long a next hop whose TLS is broken is spoken to in clear (`may`). */
-#define PLAIN_MEMORY (600 * URING_SEC)
 
 static struct uring *ring_of(const struct destination *d)
 {
@@ -42,31 +38,163 @@ static unsigned share_of(const struct config *config,
 	return share > 0 ? share : 1;
 }
 
-int destination_init(struct destination *d, struct queue *queue, size_t route)
+/* --- found by hosts --- */
+
+/* The hosts in words, which tell destinations apart as well: hosts of one
+ * preference joined by ',', those behind them by ';'. Owned; NULL: no
+ * memory. */
+static char *text_of(const struct dns_answer *answer, uint16_t port)
 {
-	*d = (struct destination){
-		.queue = queue,
-		.route = &queue->config.config->routes[route],
-		.hop = &queue->config.hops[route],
-		.blocked = {.fn = on_unblocked, .owner = d},
-	};
-	d->ready_tail = &d->ready;
-	d->limit = share_of(queue->config.config, d->route);
-	d->sessions = calloc(d->limit, sizeof(d->sessions[0]));
-	return d->sessions ? 0 : -ENOMEM;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < answer->host_count; i++) {
+		const struct dns_host *h = &answer->hosts[i];
+
+		if (i > 0)
+			fputc(h->preference == h[-1].preference ? ',' : ';',
+			      out);
+		fprintf(out, strchr(h->name, ':') ? "[%s]" : "%s", h->name);
+	}
+	fprintf(out, ":%u", port);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
-void destination_deinit(struct destination *d)
+static struct destination *lookup(const struct queue *queue,
+				  const struct config_route *route,
+				  const char *text, uint64_t hash)
 {
-	struct delivery *next;
+	struct table_node *node = table_first(&queue->destinations, hash);
 
-	assert(d->session_count == 0);
-	uring_timer_clear(ring_of(d), &d->blocked);
-	for (; d->ready; d->ready = next) {
-		next = d->ready->next;
-		delivery_free(d->ready);
+	for (; node; node = table_next(node)) {
+		struct destination *d = (struct destination *)node;
+
+		if (d->route == route && strcmp(d->text, text) == 0)
+			return d;
 	}
+	return NULL;
+}
+
+static struct destination *create(struct queue *queue,
+				  const struct config_route *route,
+				  const char *text, uint64_t hash)
+{
+	const struct config *config = queue->config.config;
+	size_t len = strlen(text) + 1;
+	struct destination *d = calloc(1, sizeof(*d) + len);
+
+	if (!d)
+		return NULL;
+	d->queue = queue;
+	d->route = route;
+	d->hop = &queue->config.hops[route - config->routes];
+	d->ready_tail = &d->ready;
+	d->limit = share_of(config, route);
+	d->blocked = (struct uring_timer){.fn = on_unblocked, .owner = d};
+	memcpy(d->text, text, len);
+	if (table_add(&queue->destinations, &d->node, hash))
+		return d;
+	free(d);
+	return NULL;
+}
+
+/* The addresses of @answer instead of those from before. */
+static bool set_targets(struct destination *d, const struct dns_answer *answer)
+{
+	size_t count = 0, size = 0;
+	struct destination_target *targets, *t;
+	char *names, *name;
+
+	for (size_t i = 0; i < answer->host_count; i++) {
+		count += answer->hosts[i].address_count;
+		size += strlen(answer->hosts[i].name) + 1;
+	}
+	t = targets = calloc(count, sizeof(*targets));
+	name = names = malloc(size);
+	if (!targets || !names) {
+		free(targets);
+		free(names);
+		return false;
+	}
+	for (size_t i = 0; i < answer->host_count; i++) {
+		const struct dns_host *h = &answer->hosts[i];
+
+		for (unsigned a = 0; a < h->address_count; a++)
+			*t++ = (struct destination_target){
+				.address = h->addresses[a],
+				.preference = h->preference,
+				.host = name,
+			};
+		name = stpcpy(name, h->name) + 1;
+	}
+	free(d->targets);
+	free(d->names);
+	d->targets = targets;
+	d->target_count = count;
+	d->names = names;
+	return true;
+}
+
+static void let_go(struct destination *d)
+{
+	if (d->users > 0 || d->session_count > 0)
+		return;
+	assert(!d->ready);
+	uring_timer_clear(ring_of(d), &d->blocked);
+	table_remove(&d->queue->destinations, &d->node);
 	free(d->sessions);
+	free(d->targets);
+	free(d->names);
+	free(d);
+}
+
+struct destination *destination_get(struct queue *queue,
+				    const struct config_route *route,
+				    uint16_t port,
+				    const struct dns_answer *answer)
+{
+	char *text = text_of(answer, port);
+	struct destination *d = NULL;
+	uint64_t hash;
+
+	if (!text)
+		return NULL;
+	hash = table_hash(&queue->destinations, text, strlen(text));
+	d = lookup(queue, route, text, hash);
+	if (!d)
+		d = create(queue, route, text, hash);
+	free(text);
+	if (!d)
+		return NULL;
+	d->users++;
+	/* Without memory the old addresses must do, if there are any. */
+	if (!set_targets(d, answer) && d->target_count == 0) {
+		destination_put(d);
+		return NULL;
+	}
+	uring_timer_clear(ring_of(d), &d->blocked);
+	return d;
+}
+
+struct destination *destination_ref(struct destination *d)
+{
+	d->users++;
+	return d;
+}
+
+void destination_put(struct destination *d)
+{
+	if (!d)
+		return;
+	assert(d->users > 0);
+	d->users--;
+	let_go(d);
 }
 
 /* --- ready deliveries --- */
@@ -77,6 +205,7 @@ void destination_push(struct destination *d, struct delivery *delivery)
 	*d->ready_tail = delivery;
 	d->ready_tail = &delivery->next;
 	d->ready_count++;
+	d->queue->stats.ready++;
 }
 
 void destination_push_front(struct destination *d, struct delivery *delivery)
@@ -86,9 +215,10 @@ void destination_push_front(struct destination *d, struct delivery *delivery)
 		d->ready_tail = &delivery->next;
 	d->ready = delivery;
 	d->ready_count++;
+	d->queue->stats.ready++;
 }
 
-static struct delivery *pop(struct destination *d)
+struct delivery *destination_pop(struct destination *d)
 {
 	struct delivery *delivery = d->ready;
 
@@ -98,198 +228,37 @@ static struct delivery *pop(struct destination *d)
 	if (!d->ready)
 		d->ready_tail = &d->ready;
 	d->ready_count--;
+	d->queue->stats.ready--;
 	return delivery;
 }
 
-/* --- sessions --- */
+/* --- the end --- */
 
-static struct destination_session *find(struct destination *d,
-					const struct outbound_session *session)
+static void stop_one(struct table_node *node, void *arg)
 {
-	for (unsigned i = 0; i < d->session_count; i++)
-		if (d->sessions[i].session == session)
-			return &d->sessions[i];
-	assert(!"a session of another destination");
-	return NULL;
-}
+	struct destination *d = (struct destination *)node;
 
-static unsigned count(const struct destination *d, enum destination_use use)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < d->session_count; i++)
-		n += d->sessions[i].use == use;
-	return n;
-}
-
-static struct outbound_session *any_idle(struct destination *d)
-{
-	for (unsigned i = 0; i < d->session_count; i++) {
-		if (d->sessions[i].use != DESTINATION_IDLE)
-			continue;
-		d->sessions[i].use = DESTINATION_BUSY;
-		return d->sessions[i].session;
-	}
-	return NULL;
-}
-
-static void unreachable(struct destination *d,
-			const struct outbound_answer *answer);
-
-static bool open_one(struct destination *d)
-{
-	bool plain = uring_now(ring_of(d)) < d->plain_until;
-	int error = 0;
-	struct outbound_session *s =
-		outbound_open(d->queue->outbound, d->hop, d, plain, &error);
-	char text[128];
-	struct outbound_answer answer = {.code = 451,
-					 .enhanced = "4.4.1",
-					 .text = text,
-					 .where = "connect"};
-
-	if (s) {
-		d->sessions[d->session_count++] = (struct destination_session){
-			.session = s, .use = DESTINATION_OPENING};
-		return true;
-	}
-	snprintf(text, sizeof(text), "no connection to %s can be made: %s",
-		 d->route->next_hop.text, strerror(error));
-	unreachable(d, &answer);
-	return false;
-}
-
-/* A further session is worth it when more is ready than is on its way. */
-static bool wants_session(const struct destination *d)
-{
-	unsigned opening = count(d, DESTINATION_OPENING);
-
-	if (d->queue->stopping || d->blocked.armed)
-		return false;
-	if (d->session_count >= d->limit || opening >= d->ready_count)
-		return false;
-	return d->failures == 0 || opening == 0;
-}
-
-void destination_pump(struct destination *d)
-{
-	struct outbound_session *idle;
-
-	while (d->ready && !d->queue->stopping && (idle = any_idle(d)))
-		outbound_wake(idle);
-	while (wants_session(d))
-		if (!open_one(d))
-			return;
-}
-
-void destination_stop(struct destination *d)
-{
 	uring_timer_clear(ring_of(d), &d->blocked);
 }
 
-/* --- what sessions say --- */
-
-static struct outbound_delivery *on_next(void *owner,
-					 struct outbound_session *session)
+void destinations_stop(struct queue *queue)
 {
-	struct destination *d = owner;
+	table_walk(&queue->destinations, stop_one, NULL);
+}
+
+static void drop_ready(struct table_node *node, void *arg)
+{
+	struct destination *d = (struct destination *)node;
 	struct delivery *delivery;
 
-	while (!d->queue->stopping && (delivery = pop(d))) {
-		int r = delivery_begin(delivery);
-
-		if (r == 0) {
-			find(d, session)->use = DESTINATION_BUSY;
-			return &delivery->run->outbound;
-		}
-		if (r != -EBADMSG) { /* no memory now: keep it */
-			destination_push_front(d, delivery);
-			break;
-		}
-		d->queue->stats.damaged++;
-		log_error("queue.damaged",
-			  L_ID(spool_message_id(delivery->message)),
-			  L_STR("error", "the spool's checksum does not match; "
-					 "the message stays in the log and is "
-					 "not delivered"));
-		delivery_free(delivery);
-	}
-	find(d, session)->use = DESTINATION_IDLE;
-	return NULL;
+	assert(d->session_count == 0);
+	destination_ref(d);
+	while ((delivery = destination_pop(d)))
+		queue_drop(delivery);
+	destination_put(d);
 }
 
-static struct delivery *delivery_of(struct outbound_delivery *outbound)
+void destinations_free(struct queue *queue)
 {
-	return ((struct delivery_run *)(void *)outbound)->delivery;
+	table_walk(&queue->destinations, drop_ready, NULL);
 }
-
-static void on_answered(void *owner, struct outbound_delivery *delivery,
-			size_t index, const struct outbound_answer *answer)
-{
-	queue_answered(delivery_of(delivery), index, answer);
-}
-
-static void on_finished(void *owner, struct outbound_delivery *delivery)
-{
-	queue_finished(delivery_of(delivery));
-}
-
-static void on_ready(void *owner, struct outbound_session *session)
-{
-	struct destination *d = owner;
-
-	if (d->failures > 0)
-		log_info("queue.reachable",
-			 L_STR("next_hop", d->route->next_hop.text));
-	d->failures = 0;
-	uring_timer_clear(ring_of(d), &d->blocked);
-	/* The probe got through: others may be opened beside it. It counts as
-	 * on its way until it asks for its first delivery, right after this. */
-	destination_pump(d);
-}
-
-/* The next hop can't be reached: block it for a while. */
-static void unreachable(struct destination *d,
-			const struct outbound_answer *answer)
-{
-	const struct config *config = d->queue->config.config;
-	uint64_t wait = retry_delay(&config->retry, ++d->failures);
-	struct delivery *first = pop(d);
-
-	log_warning(
-		"queue.unreachable", L_STR("next_hop", d->route->next_hop.text),
-		L_STR("error", answer->text), L_STR("at", answer->where),
-		L_UINT("failures", d->failures), L_SECONDS("retry_in", wait));
-	uring_timer_set(ring_of(d), &d->blocked, wait);
-	if (first)
-		queue_unreachable(first, answer);
-	/* The oldest are in front: those that are too old go now. */
-	while (d->ready && retry_expired(&config->retry, d->ready->arrival,
-					 queue_wall(d->queue)))
-		if (!queue_unreachable(pop(d), answer))
-			break;
-}
-
-static void on_ended(void *owner, struct outbound_session *session,
-		     const struct outbound_answer *failure)
-{
-	struct destination *d = owner;
-
-	*find(d, session) = d->sessions[d->session_count - 1];
-	d->session_count--;
-	if (failure && !d->queue->stopping) {
-		if (outbound_retry_plain(session))
-			d->plain_until = uring_now(ring_of(d)) + PLAIN_MEMORY;
-		else
-			unreachable(d, failure);
-	}
-	destination_pump(d);
-}
-
-const struct outbound_ops destination_ops = {
-	.next = on_next,
-	.answered = on_answered,
-	.finished = on_finished,
-	.ready = on_ready,
-	.ended = on_ended,
-};

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A destination: a next hop with the deliveries due for it and the sessions
- * to it. Inside of the queue; not for other folders.
+ * A destination: the set of MX hosts that takes mail for some domains, or one
+ * next hop, with the deliveries due for it and the sessions to it.  Domains
+ * behind the same hosts share it, and so its limits.  It goes away when no
+ * domain, delivery or session needs it.  Inside of the queue; not for other
+ * folders.
  */
 #ifndef GATEWAY_QUEUE_DESTINATION_H
 #define GATEWAY_QUEUE_DESTINATION_H
 
-#include "gateway/queue/deferred.h"
+#include "gateway/dns/dns.h"
+#include "gateway/outbound/outbound.h"
 #include "gateway/queue/delivery.h"
-#include "gateway/queue/queue.h"
+#include "gateway/queue/table.h"
 #include "uring/uring_timer.h"
+
+struct queue;
 
 /* What one of its sessions is doing. */
 enum destination_use {
@@ -21,55 +27,65 @@ enum destination_use {
 struct destination_session {
 	struct outbound_session *session;
 	enum destination_use use;
+	uint64_t opened; /* ring time */
+	struct dns_address address;
+};
+
+/* An address of one of its hosts. */
+struct destination_target {
+	struct dns_address address;
+	uint16_t preference;
+	const char *host; /* into names */
 };
 
 struct destination {
+	struct table_node node; /* first: the pointers are the same */
 	struct queue *queue;
 	const struct config_route *route;
-	struct next_hop *hop;
+	const struct next_hop *hop;
+	unsigned users;			      /* domains and deliveries */
 	struct delivery *ready, **ready_tail; /* due, oldest first */
 	size_t ready_count;
-	struct destination_session *sessions; /* limit of them */
-	unsigned session_count, limit;
-	/* After failures to connect: nothing is opened until the timer fires.*/
+	struct destination_session *sessions; /* owned, room for limit */
+	unsigned session_count, session_room, limit;
+	struct destination_target *targets; /* owned, by preference */
+	size_t target_count;
+	char *names; /* owned */
+	/* When no target can be reached nothing is opened until the timer
+	 * fires. */
 	unsigned failures;
 	struct uring_timer blocked;
-	uint64_t plain_until; /* ring time: TLS failed, level `may` */
+	char text[]; /* "mx1.example,mx2.example:25" */
 };
 
-struct queue {
-	struct queue_config config;
-	struct outbound *outbound;
-	struct destination *destinations; /* one per route */
-	struct deferred deferred;
-	struct uring_timer due; /* for deferred's top */
-	struct queue_stats stats;
-	unsigned bouncing; /* deliveries whose bounce is being stored */
-	bool stopping;
-};
-
-int destination_init(struct destination *d, struct queue *queue, size_t route);
-void destination_deinit(struct destination *d);
+/*
+ * destination_get() - the one for the hosts of @answer (which was found) in
+ * @route, with the addresses of @answer from now on. Counted: give it back
+ * with destination_put(). NULL: no memory.
+ */
+struct destination *destination_get(struct queue *queue,
+				    const struct config_route *route,
+				    uint16_t port,
+				    const struct dns_answer *answer);
+struct destination *destination_ref(struct destination *d);
+/* destination_put() - accepts NULL. */
+void destination_put(struct destination *d);
 
 /* destination_push() - a delivery is due; _push_front(): it is due again.
  * Neither starts anything: destination_pump() does. */
 void destination_push(struct destination *d, struct delivery *delivery);
 void destination_push_front(struct destination *d, struct delivery *delivery);
+/* destination_pop() - the next one ready, or NULL. */
+struct delivery *destination_pop(struct destination *d);
 /* destination_pump() - bring ready deliveries and sessions together. */
 void destination_pump(struct destination *d);
-void destination_stop(struct destination *d);
+
+/* destinations_stop() - no timer runs any more. destinations_free() - with no
+ * session left: forget what is ready. They themselves go with their domains. */
+void destinations_stop(struct queue *queue);
+void destinations_free(struct queue *queue);
 
 /* The face shown to outbound. */
 extern const struct outbound_ops destination_ops;
-
-/* queue.c: what a finished transaction means. */
-void queue_answered(struct delivery *delivery, size_t index,
-		    const struct outbound_answer *answer);
-void queue_finished(struct delivery *delivery);
-/* A delivery that could not be tried because its hop can't be reached. False:
- * it could not be read now and is ready again. */
-bool queue_unreachable(struct delivery *delivery,
-		       const struct outbound_answer *answer);
-uint64_t queue_wall(const struct queue *queue);
 
 #endif

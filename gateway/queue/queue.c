@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gateway/bounce/bounce.h"
 #include "gateway/log/log.h"
-#include "gateway/queue/destination.h"
+#include "gateway/queue/queue_private.h"
 #include "gateway/queue/retry.h"
 #include "uring/uring.h"
 
@@ -55,17 +57,20 @@ static void on_due(void *owner)
 	while ((top = deferred_top(&queue->deferred)) && top->due <= now) {
 		struct delivery *delivery = deferred_pop(&queue->deferred);
 
-		destination_push(delivery->destination, delivery);
-		destination_pump(delivery->destination);
+		domain_push(delivery);
 	}
+	domains_pump(queue);
 	arm_due(queue);
 }
 
 /* Wait until delivery->due; without memory for that, try at once again. */
 static void defer(struct queue *queue, struct delivery *delivery)
 {
+	/* When it is due its domain may have moved. */
+	destination_put(delivery->destination);
+	delivery->destination = NULL;
 	if (!deferred_push(&queue->deferred, delivery)) {
-		destination_push(delivery->destination, delivery);
+		domain_push(delivery);
 		return;
 	}
 	if (deferred_top(&queue->deferred) == delivery)
@@ -73,6 +78,27 @@ static void defer(struct queue *queue, struct delivery *delivery)
 }
 
 /* --- life --- */
+
+static uint64_t seed(void)
+{
+	uint64_t number = 0;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = (uint64_t)getpid() ^ system_wall_clock();
+	return number | 1;
+}
+
+/* xorshift64*: for spreading load, not for secrets. */
+uint64_t queue_random(struct queue *queue, uint64_t below)
+{
+	uint64_t x = queue->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	queue->random = x;
+	return (x * UINT64_C(0x2545f4914f6cdd1d) >> 32) % below;
+}
 
 int queue_create(const struct queue_config *config, struct queue **out)
 {
@@ -83,9 +109,8 @@ int queue_create(const struct queue_config *config, struct queue **out)
 		.socket = config->socket,
 		.socket_arg = config->socket_arg,
 	};
-	size_t routes = config->config->route_count;
 	struct queue *queue = calloc(1, sizeof(*queue));
-	int r = -ENOMEM;
+	int r;
 
 	if (!queue)
 		return -ENOMEM;
@@ -93,20 +118,23 @@ int queue_create(const struct queue_config *config, struct queue **out)
 	if (!queue->config.wall_clock)
 		queue->config.wall_clock = system_wall_clock;
 	queue->due = (struct uring_timer){.fn = on_due, .owner = queue};
-	queue->destinations = calloc(routes, sizeof(queue->destinations[0]));
-	if (!queue->destinations)
-		goto fail;
-	for (size_t i = 0; i < routes; i++)
-		if ((r = destination_init(&queue->destinations[i], queue, i)))
-			goto fail;
+	queue->random = seed();
+	queue->touched_tail = &queue->touched;
+	table_init(&queue->domains, seed());
+	table_init(&queue->destinations, seed());
+	reach_init(&queue->reach, &config->config->retry, seed());
 	r = outbound_create(&outbound, &queue->outbound);
 	if (r < 0)
-		goto fail;
+		queue_destroy(&queue);
 	*out = queue;
-	return 0;
-fail:
-	queue_destroy(&queue);
 	return r;
+}
+
+void queue_drop(struct delivery *delivery)
+{
+	destination_put(delivery->destination);
+	domain_put(delivery->domain);
+	delivery_free(delivery);
 }
 
 void queue_destroy(struct queue **pointer)
@@ -118,13 +146,12 @@ void queue_destroy(struct queue **pointer)
 		return;
 	uring_timer_clear(queue->config.env->ring, &queue->due);
 	while ((delivery = deferred_pop(&queue->deferred)))
-		delivery_free(delivery);
+		queue_drop(delivery);
 	deferred_deinit(&queue->deferred);
-	for (size_t i = 0;
-	     queue->destinations && i < queue->config.config->route_count; i++)
-		if (queue->destinations[i].queue)
-			destination_deinit(&queue->destinations[i]);
-	free(queue->destinations);
+	destinations_free(queue);
+	domains_free(queue);
+	table_deinit(&queue->destinations);
+	reach_deinit(&queue->reach);
 	outbound_destroy(&queue->outbound);
 	free(queue);
 	*pointer = NULL;
@@ -134,8 +161,8 @@ void queue_shutdown(struct queue *queue)
 {
 	queue->stopping = true;
 	arm_due(queue);
-	for (size_t i = 0; i < queue->config.config->route_count; i++)
-		destination_stop(&queue->destinations[i]);
+	domains_stop(queue);
+	destinations_stop(queue);
 	outbound_shutdown(queue->outbound);
 }
 
@@ -154,8 +181,6 @@ void queue_stats(const struct queue *queue, struct queue_stats *out)
 {
 	*out = queue->stats;
 	out->waiting = queue->deferred.count;
-	for (size_t i = 0; i < queue->config.config->route_count; i++)
-		out->ready += queue->destinations[i].ready_count;
 }
 
 const struct outbound_stats *queue_outbound_stats(const struct queue *queue)
@@ -165,26 +190,7 @@ const struct outbound_stats *queue_outbound_stats(const struct queue *queue)
 
 /* --- a message becomes deliveries --- */
 
-static const char *domain_of(const char *recipient)
-{
-	const char *at = strrchr(recipient, '@');
-
-	return at ? at + 1 : "";
-}
-
-/* The destination of a recipient; NULL: no route any more (the configuration
- * has changed since it was accepted). */
-static struct destination *destination_for(struct queue *queue,
-					   const char *recipient)
-{
-	const struct config *config = queue->config.config;
-	const struct config_route *route =
-		config_route_for(config, domain_of(recipient));
-
-	return route ? &queue->destinations[route - config->routes] : NULL;
-}
-
-static void start(struct queue *queue, struct destination *d,
+static void start(struct queue *queue, struct domain *domain,
 		  struct spool *spool, struct spool_message *message,
 		  const struct spool_view *view, const uint32_t *recipients,
 		  size_t count)
@@ -197,96 +203,98 @@ static void start(struct queue *queue, struct destination *d,
 		log_error("queue.no_memory", L_ID(spool_message_id(message)));
 		return;
 	}
-	delivery->destination = d;
+	delivery->domain = domain_ref(domain);
 	delivery->arrival = view->envelope.arrival;
 	delivery->attempts = spool_message_attempts(message, recipients[0]);
 	delivery->due = spool_message_next_attempt(message, recipients[0]);
 	if (delivery->due > queue_wall(queue))
 		defer(queue, delivery);
 	else
-		destination_push(d, delivery);
+		domain_push(delivery);
 }
 
-/* Gather the open recipients that share @from's destination into @group,
- * marking them as @taken. Returns their number. */
-static size_t gather(struct queue *queue, const struct spool_envelope *e,
-		     size_t from, bool *taken, uint32_t *group)
+/* The domain of each open recipient, counted; NULL for the others. */
+static void find_domains(struct queue *queue,
+			 const struct spool_message *message,
+			 const struct spool_envelope *e,
+			 struct domain **domains)
 {
-	struct destination *d = destination_for(queue, e->recipients[from]);
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		bool no_route = false;
+
+		if (spool_message_recipient_done(message, i))
+			continue;
+		domains[i] = domain_get(queue, e->recipients[i], &no_route);
+		if (domains[i])
+			continue;
+		log_warning("queue.no_route", L_ID(spool_message_id(message)),
+			    L_STR("to", e->recipients[i]),
+			    L_STR("error",
+				  no_route ? "no route matches the domain; the "
+					     "recipient waits for one"
+					   : "out of memory; the recipient "
+					     "waits for the next start"));
+	}
+}
+
+/* Gather the recipients from @from on that share its domain into @group,
+ * taking them out of @domains. Returns their number. */
+static size_t gather(struct domain **domains, size_t count, size_t from,
+		     uint32_t *group)
+{
+	struct domain *domain = domains[from];
 	size_t n = 0;
 
-	for (size_t i = from; i < e->recipient_count; i++) {
-		if (taken[i] || destination_for(queue, e->recipients[i]) != d)
+	for (size_t i = from; i < count; i++) {
+		if (domains[i] != domain)
 			continue;
-		taken[i] = true;
+		if (n > 0) /* the first one's count is kept by the caller */
+			domain_put(domain);
+		domains[i] = NULL;
 		group[n++] = (uint32_t)i;
 	}
 	return n;
 }
 
-static void no_route(struct queue *queue, struct spool *spool,
-		     struct spool_message *message,
-		     const struct spool_envelope *e, const uint32_t *group,
-		     size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		log_warning("queue.no_route", L_ID(spool_message_id(message)),
-			    L_STR("to", e->recipients[group[i]]),
-			    L_STR("error", "no route matches the domain; the "
-					   "recipient waits for one"));
-	}
-}
-
 static void split(struct queue *queue, struct spool *spool,
 		  struct spool_message *message, const struct spool_view *view,
-		  bool *taken, uint32_t *group)
+		  struct domain **domains, uint32_t *group)
 {
 	const struct spool_envelope *e = &view->envelope;
 
-	for (size_t i = 0; i < e->recipient_count; i++)
-		taken[i] = spool_message_recipient_done(message, i);
+	find_domains(queue, message, e, domains);
 	for (size_t i = 0; i < e->recipient_count; i++) {
-		struct destination *d;
+		struct domain *domain = domains[i];
 		size_t n;
 
-		if (taken[i])
+		if (!domain)
 			continue;
-		d = destination_for(queue, e->recipients[i]);
-		n = gather(queue, e, i, taken, group);
-		if (d)
-			start(queue, d, spool, message, view, group, n);
-		else
-			no_route(queue, spool, message, e, group, n);
+		n = gather(domains, e->recipient_count, i, group);
+		start(queue, domain, spool, message, view, group, n);
+		domain_put(domain);
 	}
-}
-
-static void pump_all(struct queue *queue)
-{
-	for (size_t i = 0; i < queue->config.config->route_count; i++)
-		if (queue->destinations[i].ready)
-			destination_pump(&queue->destinations[i]);
 }
 
 void queue_add(struct queue *queue, struct spool *spool,
 	       struct spool_message *message)
 {
 	size_t n = spool_message_recipient_count(message);
-	uint32_t *group = calloc(n, sizeof(*group) + sizeof(bool));
+	struct domain **domains =
+		calloc(n, sizeof(struct domain *) + sizeof(uint32_t));
 	struct spool_view view;
-	int r = group ? spool_view(spool, message, &view) : -ENOMEM;
+	int r = domains ? spool_view(spool, message, &view) : -ENOMEM;
 
 	if (r < 0) {
 		log_error("queue.unreadable", L_ID(spool_message_id(message)),
 			  L_STR("error", strerror(-r)));
-		free(group);
+		free(domains);
 		return;
 	}
 	queue->stats.added++;
-	split(queue, spool, message, &view, (bool *)(group + n), group);
+	split(queue, spool, message, &view, domains, (uint32_t *)(domains + n));
 	spool_release_view(spool, &view);
-	free(group);
-	if (!queue->stopping)
-		pump_all(queue);
+	free(domains);
+	domains_pump(queue);
 }
 
 /* --- answers --- */
@@ -302,10 +310,13 @@ static void log_result(const struct delivery *delivery, const char *to,
 		       const struct outbound_answer *answer, uint64_t now)
 {
 	const struct destination *d = delivery->destination;
+	const char *host = delivery->run->remote;
 
 	log_info(result_events[result],
 		 L_ID(spool_message_id(delivery->message)), L_STR("from", from),
-		 L_STR("to", to), L_STR("next_hop", d->route->next_hop.text),
+		 L_STR("to", to),
+		 L_STR("next_hop", d ? d->text : domain_name(delivery->domain)),
+		 L_STR("host", !delivery->domain->hop && host[0] ? host : NULL),
 		 L_UINT("code", answer->code),
 		 L_STR("dsn", answer->enhanced[0] ? answer->enhanced : NULL),
 		 L_STR("reply", answer->text), L_STR("at", answer->where),
@@ -340,7 +351,7 @@ static void count_result(struct queue *queue, enum spool_result result)
 void queue_answered(struct delivery *delivery, size_t index,
 		    const struct outbound_answer *answer)
 {
-	struct queue *queue = delivery->destination->queue;
+	struct queue *queue = delivery->domain->queue;
 	struct delivery_answer *kept = &delivery->run->answers[index];
 	const struct spool_envelope *e = &delivery->run->view.envelope;
 	uint64_t now = queue_wall(queue);
@@ -367,15 +378,15 @@ static bool any_given(const struct delivery *delivery)
 /* The transaction is over and may be recorded. */
 static void settle(struct delivery *delivery)
 {
-	struct destination *d = delivery->destination;
+	struct queue *queue = delivery->domain->queue;
 	size_t deferred = delivery_end(delivery);
 
 	if (delivery->recipient_count == 0)
-		delivery_free(delivery);
-	else if (deferred > 0)
-		defer(d->queue, delivery);
+		queue_drop(delivery);
+	else if (deferred > 0 || !delivery->destination)
+		defer(queue, delivery);
 	else
-		destination_push_front(d, delivery);
+		destination_push_front(delivery->destination, delivery);
 }
 
 /* Without a bounce a failure must not become final: it is tried again. */
@@ -392,7 +403,7 @@ static void keep_failures(struct delivery *delivery)
 static void on_bounced(void *owner, struct spool_message *bounce)
 {
 	struct delivery *delivery = owner;
-	struct queue *queue = delivery->destination->queue;
+	struct queue *queue = delivery->domain->queue;
 	struct spool *spool = delivery->spool;
 	const struct spool_view *view = &delivery->run->view;
 
@@ -408,11 +419,21 @@ static void on_bounced(void *owner, struct spool_message *bounce)
 		queue_add(queue, spool, bounce);
 }
 
+/* The host that had the last word; NULL: none had. */
+static const char *remote_of(const struct delivery *delivery)
+{
+	const struct domain *domain = delivery->domain;
+
+	if (delivery->run->remote[0])
+		return delivery->run->remote;
+	return domain->hop ? domain->hop->host : NULL;
+}
+
 /* Tell the sender of the recipients given up. False: no bounce is due, or
  * none could be made (then nothing is given up). */
 static bool bounce(struct delivery *delivery)
 {
-	struct queue *queue = delivery->destination->queue;
+	struct queue *queue = delivery->domain->queue;
 	const struct delivery_run *run = delivery->run;
 	size_t n = delivery_failed(delivery), at = 0;
 	struct dsn_recipient *recipients;
@@ -440,7 +461,7 @@ static bool bounce(struct delivery *delivery)
 			.code = a->code,
 			.status = a->status,
 			.reply = a->reply,
-			.remote = delivery->destination->route->next_hop.host,
+			.remote = remote_of(delivery),
 			.expired = a->expired,
 		};
 	}
@@ -456,7 +477,7 @@ static bool bounce(struct delivery *delivery)
 
 void queue_finished(struct delivery *delivery)
 {
-	struct queue *queue = delivery->destination->queue;
+	struct queue *queue = delivery->domain->queue;
 
 	if (any_given(delivery)) {
 		delivery->attempts++;
@@ -469,16 +490,19 @@ void queue_finished(struct delivery *delivery)
 		settle(delivery);
 }
 
-bool queue_unreachable(struct delivery *delivery,
+void queue_unreachable(struct delivery *delivery,
 		       const struct outbound_answer *answer)
 {
+	struct queue *queue = delivery->domain->queue;
+
 	if (delivery_begin(delivery) < 0) {
 		/* Unreadable just now: it must not be lost for that. */
-		destination_push(delivery->destination, delivery);
-		return false;
+		delivery->due = queue_wall(queue) +
+				retry_delay(&queue->config.config->retry, 1);
+		defer(queue, delivery);
+		return;
 	}
 	for (size_t i = 0; i < delivery->recipient_count; i++)
 		queue_answered(delivery, i, answer);
 	queue_finished(delivery);
-	return true;
 }

@@ -2,10 +2,11 @@
 /*
  * The queue of one worker: what is delivered where and when.
  *
- * A message in the spool becomes one delivery per destination (route); a
- * destination gives its deliveries, oldest first, to its sessions, opens
- * sessions as far as its limit allows, and waits when its next hop can't be
- * reached.  Deferred deliveries wait in a heap for their time.
+ * A message in the spool becomes one delivery per domain (or next hop); the
+ * domain finds its destination, in DNS if need be.  A destination gives its
+ * deliveries, oldest first, to its sessions, opens sessions as far as its limit
+ * allows, and waits when none of its hosts can be reached.  Deferred deliveries
+ * wait in a heap for their time.
  */
 #ifndef GATEWAY_QUEUE_QUEUE_H
 #define GATEWAY_QUEUE_QUEUE_H
@@ -18,13 +19,15 @@
 #include "gateway/spool/spool.h"
 #include "ktls/ktls_stream.h"
 
+struct dns;
 struct queue;
 
 struct queue_config {
 	const struct config *config; /* borrowed, outlives the queue */
 	const struct ktls_env *env;  /* borrowed */
-	struct next_hop *hops;	     /* one per route, in the order of
+	const struct next_hop *hops; /* one per route, in the order of
 				      * config->routes; borrowed, shared */
+	struct dns *dns; /* borrowed; NULL: next hops must be numeric */
 	/* socket(2) for outbound sessions; NULL: the system's */
 	int (*socket)(void *arg, int family);
 	void *socket_arg;

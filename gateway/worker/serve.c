@@ -81,10 +81,15 @@ static int make_listener_ctxs(struct serve *s)
 	return r;
 }
 
+/* Routes that are passed through find their addresses here; the queue asks DNS
+ * itself. */
 static void resolve(struct next_hop *hop)
 {
-	int r = next_hop_resolve(hop);
+	int r;
 
+	if (hop->route->mode != CONFIG_MODE_CUT_THROUGH)
+		return;
+	r = next_hop_resolve(hop);
 	if (r != 0)
 		log_warning("serve.unresolved",
 			    L_STR("next_hop", hop->route->next_hop.text),

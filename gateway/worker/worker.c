@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/cutthrough/cutthrough.h"
+#include "gateway/dns/dns.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/queue.h"
 #include "gateway/spool/spool.h"
@@ -55,6 +56,7 @@ struct worker {
 	struct ktls_env env;
 	struct spool_set spools;
 	struct inbound *inbound;
+	struct dns *dns;
 	struct queue *queue;
 	struct cutthrough *cutthrough;
 	struct worker_listener *listeners;
@@ -244,12 +246,24 @@ static int make_ring(struct worker *w)
 	return EX_OK;
 }
 
+static int make_dns(struct worker *w)
+{
+	struct dns_config config = {
+		.config = w->shared->config,
+		.ring = w->env.ring,
+	};
+	int r = dns_create(&config, &w->dns);
+
+	return r < 0 ? fail("resolver", r) : EX_OK;
+}
+
 static int make_queue(struct worker *w)
 {
 	struct queue_config config = {
 		.config = w->shared->config,
 		.env = &w->env,
 		.hops = w->shared->hops,
+		.dns = w->dns,
 	};
 	int r = queue_create(&config, &w->queue);
 
@@ -316,6 +330,8 @@ static void unmake(struct worker *w)
 	inbound_destroy(&w->inbound);
 	cutthrough_destroy(&w->cutthrough);
 	queue_destroy(&w->queue);
+	if (w->dns)
+		dns_stop(w->dns);
 	spool_set_close(&w->spools);
 	if (w->env.ring) {
 		uring_bufs_destroy(&w->env.bufs);
@@ -324,6 +340,7 @@ static void unmake(struct worker *w)
 		pthread_mutex_unlock(&w->lock);
 		uring_destroy(&w->env.ring);
 	}
+	dns_destroy(&w->dns); /* what the ring held of it is gone now */
 }
 
 /* --- the thread --- */
@@ -341,8 +358,9 @@ static void report_start(struct worker *w, int result)
 static int make(struct worker *w)
 {
 	static int (*const parts[])(struct worker *) = {
-		make_ring,   make_queue,   make_cutthrough,
-		make_spools, make_inbound, make_listeners,
+		make_ring,	 make_dns,    make_queue,
+		make_cutthrough, make_spools, make_inbound,
+		make_listeners,
 	};
 	int r = EX_OK;
 

@@ -539,8 +539,8 @@ static void make_world(struct world *w)
 	w->clear = make_config(w, "none");
 	w->secure = make_config(w, "encrypt");
 	/* Once: a client's context loads the system's trust anchors. */
-	sim_net_hop(&w->clear_hop, &w->clear->routes[0], PORT);
-	sim_net_hop(&w->secure_hop, &w->secure->routes[0], PORT);
+	sim_net_hop(&w->clear_hop, &w->clear->routes[0]);
+	sim_net_hop(&w->secure_hop, &w->secure->routes[0]);
 }
 
 static void unmake_world(struct world *w)

@@ -772,7 +772,8 @@ class Sink:
     """
 
     def __init__(self, hook=None, extensions=EXTENSIONS, context=None,
-                 implicit=False, without=(), bounces_apart=False):
+                 implicit=False, without=(), bounces_apart=False,
+                 host="127.0.0.1", port=None):
         self.bounces_apart = bounces_apart
         self.bounces = []
         self.hook = hook
@@ -780,7 +781,7 @@ class Sink:
                            if e.split(" ")[0] not in without]
         self.context = context or server_context()
         self.implicit = implicit
-        self.port = free_port()
+        self.host, self.port = host, port or free_port()
         self.messages = []
         self.sessions = []
         self.errors = []
@@ -789,7 +790,7 @@ class Sink:
         self.threads = []
 
     def start(self):
-        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.listener = socket.create_server((self.host, self.port))
         thread = threading.Thread(target=self.accept, daemon=True)
         thread.start()
         return self

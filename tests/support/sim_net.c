@@ -52,19 +52,12 @@ int sim_net_socket(void *arg, int family)
 	return uring_fake_socket(((struct sim_net *)arg)->fake);
 }
 
-void sim_net_hop(struct next_hop *hop, const struct config_route *route,
-		 uint16_t port)
+void sim_net_hop(struct next_hop *hop, const struct config_route *route)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_port = htons(port),
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct ktls_error error;
 	int r = next_hop_init(hop, route, &error);
 
 	assert(r == 0);
-	memcpy(&hop->addresses[0], &addr, sizeof(addr));
-	hop->lengths[0] = sizeof(addr);
-	hop->count = 1;
 }
 
 uint64_t sim_net_wall_clock(void)

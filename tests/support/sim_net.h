@@ -30,9 +30,8 @@ void sim_net_close(struct sim_net *net);
 /* For outbound_config.socket and queue_config.socket; @arg is the net. */
 int sim_net_socket(void *arg, int family);
 
-/* A next hop on 127.0.0.1:@port, without asking a resolver. */
-void sim_net_hop(struct next_hop *hop, const struct config_route *route,
-		 uint16_t port);
+/* A route's way of speaking to its next hop. */
+void sim_net_hop(struct next_hop *hop, const struct config_route *route);
 
 /* Wall clock that runs with the fake's clock (of the last net opened). */
 uint64_t sim_net_wall_clock(void);

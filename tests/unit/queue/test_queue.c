@@ -139,8 +139,7 @@ static struct fixture *start(void)
 			 0);
 	sim_net_open(&f->net, &fake, 8);
 	for (int i = 0; i < HOPS; i++)
-		sim_net_hop(&f->hops[i], &f->config->routes[i],
-			    (uint16_t)(PORT + i));
+		sim_net_hop(&f->hops[i], &f->config->routes[i]);
 	open_queue(f);
 	return f;
 }

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Domains: found by name, resolved, and forgotten when nobody needs them. */
+#include "gateway/queue/domain.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/log/log.h"
+#include "gateway/queue/queue_private.h"
+#include "uring/uring.h"
+
+/* How long, and how many, domains without mail are remembered. */
+#define IDLE_TIME (600 * URING_SEC)
+#define IDLE_MAX  20000
+/* An old answer is used that long when DNS has no new one. */
+#define STALE_TIME (60 * URING_SEC)
+
+static uint64_t now_of(const struct queue *queue)
+{
+	return uring_now(queue->config.env->ring);
+}
+
+const char *domain_name(const struct domain *domain)
+{
+	return domain->hop ? domain->hop->text : domain->name;
+}
+
+/* --- idle ones --- */
+
+static void make_idle(struct domain *domain)
+{
+	struct queue *queue = domain->queue;
+
+	domain->idle_since = now_of(queue);
+	domain->idler = queue->idle_last;
+	domain->busier = NULL;
+	if (queue->idle_last)
+		queue->idle_last->busier = domain;
+	else
+		queue->idle = domain;
+	queue->idle_last = domain;
+	queue->idle_count++;
+}
+
+static void make_busy(struct domain *domain)
+{
+	struct queue *queue = domain->queue;
+
+	if (domain->idler)
+		domain->idler->busier = domain->busier;
+	else
+		queue->idle = domain->busier;
+	if (domain->busier)
+		domain->busier->idler = domain->idler;
+	else
+		queue->idle_last = domain->idler;
+	queue->idle_count--;
+}
+
+/* With nobody counting on it, and not idle (any more). */
+static void free_domain(struct domain *domain)
+{
+	assert(!domain->waiting && !domain->touched);
+	dns_cancel(&domain->lookup);
+	destination_put(domain->destination);
+	table_remove(&domain->queue->domains, &domain->node);
+	free(domain);
+}
+
+/* As many as were added since: never much work at once. */
+static void forget_idle(struct queue *queue)
+{
+	for (int i = 0; i < 2 && queue->idle; i++) {
+		struct domain *domain = queue->idle;
+
+		if (queue->idle_count <= IDLE_MAX &&
+		    now_of(queue) - domain->idle_since < IDLE_TIME)
+			return;
+		make_busy(domain);
+		free_domain(domain);
+	}
+}
+
+/* --- found by name --- */
+
+static uint64_t hash_of(const struct queue *queue,
+			const struct config_route *route, bool fallback,
+			const char *name)
+{
+	uint64_t route_number =
+		(uint64_t)(route - queue->config.config->routes);
+
+	return table_hash(&queue->domains, name, strlen(name)) ^
+	       (route_number << 1 | fallback) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct domain *find(const struct queue *queue,
+			   const struct config_route *route, bool fallback,
+			   const char *name, uint64_t hash)
+{
+	struct table_node *node = table_first(&queue->domains, hash);
+
+	for (; node; node = table_next(node)) {
+		struct domain *domain = (struct domain *)node;
+
+		if (domain->route == route && domain->fallback == fallback &&
+		    strcmp(domain->name, name) == 0)
+			return domain;
+	}
+	return NULL;
+}
+
+static struct domain *create(struct queue *queue,
+			     const struct config_route *route, bool fallback,
+			     const char *name, uint64_t hash)
+{
+	size_t len = strlen(name) + 1;
+	struct domain *domain = calloc(1, sizeof(*domain) + len);
+
+	if (!domain)
+		return NULL;
+	domain->queue = queue;
+	domain->route = route;
+	domain->fallback = fallback;
+	if (fallback)
+		domain->hop = &route->fallback;
+	else if (!route->next_hop.mx)
+		domain->hop = &route->next_hop;
+	domain->waiting_tail = &domain->waiting;
+	memcpy(domain->name, name, len);
+	if (table_add(&queue->domains, &domain->node, hash))
+		return domain;
+	free(domain);
+	return NULL;
+}
+
+static struct domain *get(struct queue *queue, const struct config_route *route,
+			  bool fallback, const char *name)
+{
+	uint64_t hash = hash_of(queue, route, fallback, name);
+	struct domain *domain = find(queue, route, fallback, name, hash);
+
+	if (domain)
+		return domain_ref(domain);
+	forget_idle(queue);
+	domain = create(queue, route, fallback, name, hash);
+	if (domain)
+		domain->users = 1;
+	return domain;
+}
+
+/* What stands behind the '@', in lower case. False: longer than any domain. */
+static bool domain_of(const char *recipient, char *out, size_t room)
+{
+	const char *at = strrchr(recipient, '@'), *from = at ? at + 1 : "";
+	size_t len = strlen(from);
+
+	if (len >= room)
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = (char)((unsigned char)from[i] < 0x80
+					? tolower((unsigned char)from[i])
+					: from[i]);
+	return true;
+}
+
+struct domain *domain_get(struct queue *queue, const char *recipient,
+			  bool *no_route)
+{
+	char name[1024];
+	const struct config_route *route = NULL;
+
+	if (domain_of(recipient, name, sizeof(name)))
+		route = config_route_for(queue->config.config, name);
+	*no_route = !route;
+	if (!route)
+		return NULL;
+	return get(queue, route, false, route->next_hop.mx ? name : "");
+}
+
+struct domain *domain_ref(struct domain *domain)
+{
+	if (domain->users++ == 0)
+		make_busy(domain);
+	return domain;
+}
+
+void domain_put(struct domain *domain)
+{
+	assert(domain->users > 0);
+	if (--domain->users == 0)
+		make_idle(domain);
+}
+
+/* --- waiting deliveries --- */
+
+static struct delivery *pop(struct domain *domain)
+{
+	struct delivery *delivery = domain->waiting;
+
+	if (!delivery)
+		return NULL;
+	domain->waiting = delivery->next;
+	if (!domain->waiting)
+		domain->waiting_tail = &domain->waiting;
+	domain->queue->stats.ready--;
+	return delivery;
+}
+
+static void append(struct domain *domain, struct delivery *delivery)
+{
+	struct queue *queue = domain->queue;
+
+	delivery->next = NULL;
+	*domain->waiting_tail = delivery;
+	domain->waiting_tail = &delivery->next;
+	queue->stats.ready++;
+	if (domain->touched)
+		return;
+	domain->touched = true;
+	domain->next_touched = NULL;
+	*queue->touched_tail = domain;
+	queue->touched_tail = &domain->next_touched;
+}
+
+bool domain_fall_back(struct delivery *delivery)
+{
+	struct domain *domain = delivery->domain, *other;
+
+	if (domain->fallback || !domain->route->fallback.host)
+		return false;
+	other = get(domain->queue, domain->route, true, "");
+	if (!other)
+		return false;
+	delivery->domain = other;
+	domain_put(domain);
+	return true;
+}
+
+void domain_push(struct delivery *delivery)
+{
+	assert(!delivery->destination);
+	if (delivery->attempts >= delivery->domain->route->fallback_after)
+		(void)domain_fall_back(delivery);
+	append(delivery->domain, delivery);
+}
+
+/* --- to the destination, or not --- */
+
+static void hand_over(struct domain *domain)
+{
+	struct destination *d = domain->destination;
+	struct delivery *delivery;
+
+	while ((delivery = pop(domain))) {
+		delivery->destination = destination_ref(d);
+		destination_push(d, delivery);
+	}
+	destination_pump(d);
+}
+
+static void fail_all(struct domain *domain, const struct dns_answer *answer)
+{
+	struct outbound_answer no = {
+		.code = answer->code,
+		.enhanced = answer->enhanced,
+		.text = answer->text,
+		.where = "DNS",
+	};
+	struct delivery *delivery;
+
+	log_warning("queue.unresolved", L_STR("domain", domain_name(domain)),
+		    L_UINT("code", no.code), L_STR("dsn", no.enhanced),
+		    L_STR("error", no.text));
+	/* As many as wait now: a delivery that can't be given up comes back */
+	domain_ref(domain);
+	while ((delivery = pop(domain)))
+		queue_unreachable(delivery, &no);
+	domain_put(domain);
+}
+
+/* From now on @d takes the domain's mail; counted already. */
+static void settle_on(struct domain *domain, struct destination *d,
+		      uint64_t ttl)
+{
+	destination_put(domain->destination);
+	domain->destination = d;
+	domain->valid_until = now_of(domain->queue) + ttl;
+}
+
+static uint16_t port_of(const struct domain *domain)
+{
+	return domain->hop ? domain->hop->port : domain->route->next_hop.port;
+}
+
+static void take_answer(struct domain *domain, const struct dns_answer *answer)
+{
+	static const struct dns_answer no_memory = {
+		.code = 451, .enhanced = "4.3.0", .text = "out of memory"};
+	struct destination *d;
+
+	if (answer->status != DNS_FOUND && answer->code < 500 &&
+	    domain->destination) {
+		domain->valid_until = now_of(domain->queue) + STALE_TIME;
+		hand_over(domain);
+		return;
+	}
+	if (answer->status != DNS_FOUND) {
+		fail_all(domain, answer);
+		return;
+	}
+	d = destination_get(domain->queue, domain->route, port_of(domain),
+			    answer);
+	if (!d) {
+		fail_all(domain, &no_memory);
+		return;
+	}
+	settle_on(domain, d, answer->ttl);
+	hand_over(domain);
+}
+
+static void on_answer(void *arg, const struct dns_answer *answer)
+{
+	struct domain *domain = arg;
+	struct queue *queue = domain->queue;
+
+	domain->lookup = NULL;
+	if (queue->stopping)
+		return;
+	take_answer(domain, answer);
+	domains_pump(queue);
+}
+
+/* A next hop that is an address needs nobody to ask. */
+static bool is_numeric(struct domain *domain)
+{
+	struct dns_host host = {.address_count = 1};
+	struct dns_answer answer = {.status = DNS_FOUND,
+				    .hosts = &host,
+				    .host_count = 1,
+				    .ttl = IDLE_TIME};
+
+	if (!domain->hop ||
+	    !dns_address_parse(domain->hop->host, domain->hop->port,
+			       &host.addresses[0]))
+		return false;
+	memcpy(host.name, domain->hop->host, strlen(domain->hop->host) + 1);
+	take_answer(domain, &answer);
+	return true;
+}
+
+static void resolve(struct domain *domain)
+{
+	static const struct dns_answer nobody = {
+		.code = 451,
+		.enhanced = "4.4.3",
+		.text = "no name server can be asked"};
+	struct dns *dns = domain->queue->config.dns;
+
+	if (domain->lookup || is_numeric(domain))
+		return;
+	if (dns && domain->hop)
+		domain->lookup = dns_host(dns, domain->hop->host,
+					  domain->hop->port, on_answer, domain);
+	else if (dns)
+		domain->lookup = dns_mx(dns, domain->name, port_of(domain),
+					on_answer, domain);
+	if (!domain->lookup)
+		fail_all(domain, &nobody);
+}
+
+static void pump(struct domain *domain)
+{
+	if (!domain->waiting)
+		return;
+	if (domain->destination && now_of(domain->queue) < domain->valid_until)
+		hand_over(domain);
+	else
+		resolve(domain);
+}
+
+void domains_pump(struct queue *queue)
+{
+	struct domain *domain;
+
+	/* What is pumped may push more: one loop takes it all. */
+	if (queue->pumping || queue->stopping)
+		return;
+	queue->pumping = true;
+	while ((domain = queue->touched)) {
+		queue->touched = domain->next_touched;
+		if (!queue->touched)
+			queue->touched_tail = &queue->touched;
+		domain->touched = false;
+		domain_ref(domain);
+		pump(domain);
+		domain_put(domain);
+	}
+	queue->pumping = false;
+}
+
+/* --- the end --- */
+
+static void stop_one(struct table_node *node, void *arg)
+{
+	dns_cancel(&((struct domain *)node)->lookup);
+}
+
+void domains_stop(struct queue *queue)
+{
+	table_walk(&queue->domains, stop_one, NULL);
+}
+
+static void free_one(struct table_node *node, void *arg)
+{
+	struct domain *domain = (struct domain *)node;
+	struct delivery *delivery;
+
+	domain->touched = false;
+	domain_ref(domain);
+	while ((delivery = pop(domain)))
+		queue_drop(delivery);
+	domain_put(domain);
+	assert(domain->users == 0);
+	make_busy(domain);
+	free_domain(domain);
+}
+
+void domains_free(struct queue *queue)
+{
+	queue->touched = NULL;
+	queue->touched_tail = &queue->touched;
+	table_walk(&queue->domains, free_one, NULL);
+	table_deinit(&queue->domains);
+}

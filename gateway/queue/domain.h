@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A domain that mail is queued for, and which destination takes it.
+ *
+ * With `next_hop: mx` that is found in DNS: deliveries wait here while a
+ * lookup is under way, and its answer is kept for its time to live.  Routes to
+ * one next hop have one such "domain" for all their mail, and one for their
+ * fallback.  Inside of the queue; not for other folders.
+ */
+#ifndef GATEWAY_QUEUE_DOMAIN_H
+#define GATEWAY_QUEUE_DOMAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/config/config.h"
+#include "gateway/dns/dns.h"
+#include "gateway/queue/delivery.h"
+#include "gateway/queue/table.h"
+
+struct queue;
+struct destination;
+
+struct domain {
+	struct table_node node; /* first: the pointers are the same */
+	struct queue *queue;
+	const struct config_route *route;
+	const struct config_next_hop *hop; /* NULL: MX hosts of name */
+	bool fallback;			   /* hop is the route's fallback */
+	unsigned users; /* deliveries, and callers of domain_get() */
+	struct delivery *waiting, **waiting_tail; /* for DNS, or for a pump */
+	struct dns_lookup *lookup;		  /* under way, or NULL */
+	struct destination *destination; /* last answer's; counted, or NULL */
+	uint64_t valid_until;		 /* ring time */
+	bool touched; /* in queue->touched, by next_touched */
+	struct domain *next_touched;
+	struct domain *idler, *busier; /* in queue->idle when users == 0 */
+	uint64_t idle_since;
+	char name[]; /* lower case where ASCII; "" with a hop */
+};
+
+/* domain_get() - where @recipient's mail goes; counted: give it back with
+ * domain_put(). NULL: no route, or no memory (*no_route says which). */
+struct domain *domain_get(struct queue *queue, const char *recipient,
+			  bool *no_route);
+struct domain *domain_ref(struct domain *domain);
+void domain_put(struct domain *domain);
+/* domain_name() - for logs: the domain, or the next hop's "host:port". */
+const char *domain_name(const struct domain *domain);
+
+/* domain_push() - @delivery, which has its domain, is due; nothing happens
+ * before domains_pump(). With too many attempts behind it the delivery changes
+ * to the route's fallback. */
+void domain_push(struct delivery *delivery);
+/* domain_fall_back() - @delivery shall take the route's fallback. False: there
+ * is none, or it does already. */
+bool domain_fall_back(struct delivery *delivery);
+/* domains_pump() - what was pushed goes to its destination or asks DNS. */
+void domains_pump(struct queue *queue);
+/* domains_stop() - end all lookups. domains_free() - with no delivery running:
+ * frees all domains and the deliveries waiting in them. */
+void domains_stop(struct queue *queue);
+void domains_free(struct queue *queue);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the queue: what its files share. Not for other folders. */
+#ifndef GATEWAY_QUEUE_QUEUE_PRIVATE_H
+#define GATEWAY_QUEUE_QUEUE_PRIVATE_H
+
+#include "gateway/queue/deferred.h"
+#include "gateway/queue/delivery.h"
+#include "gateway/queue/destination.h"
+#include "gateway/queue/domain.h"
+#include "gateway/queue/queue.h"
+#include "gateway/queue/reach.h"
+#include "uring/uring_timer.h"
+
+struct queue {
+	struct queue_config config;
+	struct outbound *outbound;
+	struct table domains;	   /* struct domain */
+	struct table destinations; /* struct destination */
+	struct reach reach;
+	struct domain *touched, **touched_tail; /* to be pumped */
+	bool pumping;
+	struct domain *idle, *idle_last; /* longest first */
+	unsigned idle_count;
+	uint64_t random; /* state */
+	struct deferred deferred;
+	struct uring_timer due; /* for deferred's top */
+	struct queue_stats stats;
+	unsigned bouncing; /* deliveries whose bounce is being stored */
+	bool stopping;
+};
+
+/* queue.c: what a finished transaction means. */
+void queue_answered(struct delivery *delivery, size_t index,
+		    const struct outbound_answer *answer);
+void queue_finished(struct delivery *delivery);
+/* A delivery that could not be tried because its hop can't be reached, or is
+ * not known. */
+void queue_unreachable(struct delivery *delivery,
+		       const struct outbound_answer *answer);
+/* Free a delivery that does not run; what it is for stays in the spool. */
+void queue_drop(struct delivery *delivery);
+uint64_t queue_wall(const struct queue *queue);
+/* A number below @below, which is not 0. */
+uint64_t queue_random(struct queue *queue, uint64_t below);
+
+#endif
