@@ -151,7 +151,8 @@ static void read_next_hop(struct config_reader *reader,
 	    row->offset == offsetof(struct config_route, next_hop) &&
 	    strcmp(node->text, "mx") == 0)
 		*hop = (struct config_next_hop){.mx = true,
-						.port = hop->port ? hop->port : SMTP_PORT,
+						.port = hop->port ? hop->port
+								  : SMTP_PORT,
 						.host = strdup(""),
 						.text = strdup("mx")};
 	else if (node->kind == CONFIG_NODE_SCALAR && node->len)

@@ -73,8 +73,7 @@ static struct outbound_session *open_session(struct cutthrough_hop *hop,
 					     int *error)
 {
 	struct cutthrough *pool = hop->pool;
-	unsigned turn =
-		(unsigned)outbound_stats(pool->outbound)->connections;
+	unsigned turn = (unsigned)outbound_stats(pool->outbound)->connections;
 	struct sockaddr_storage address;
 	struct outbound_target target = {
 		.hop = hop->hop,

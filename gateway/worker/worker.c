@@ -358,9 +358,8 @@ static void report_start(struct worker *w, int result)
 static int make(struct worker *w)
 {
 	static int (*const parts[])(struct worker *) = {
-		make_ring,	 make_dns,    make_queue,
-		make_cutthrough, make_spools, make_inbound,
-		make_listeners,
+		make_ring,   make_dns,	   make_queue,	   make_cutthrough,
+		make_spools, make_inbound, make_listeners,
 	};
 	int r = EX_OK;
 
