@@ -58,8 +58,7 @@ static struct spool_move *move_of(const struct spool_message *message)
 static bool can_move(const struct spool_message *message)
 {
 	return message->open && !message->views &&
-	       !(message->flags &
-		 (SPOOL_MESSAGE_MOVING | SPOOL_MESSAGE_MISSING));
+	       !(message->flags & SPOOL_MESSAGE_MOVING);
 }
 
 static bool has_chunk_in(const struct spool_message *message,
@@ -125,7 +124,7 @@ static struct spool_message *next_to_move(struct spool *spool)
 	struct spool_segment *victim = spool->first;
 
 	if (!victim || victim->state != SPOOL_SEGMENT_SEALED ||
-	    victim->stubborn || victim->damaged)
+	    victim->stubborn)
 		return NULL;
 	if (victim->messages)
 		return first_movable(victim);

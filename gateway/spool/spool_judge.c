@@ -176,10 +176,26 @@ static enum chunks judge_chunks(const struct spool_recovery *r,
 	return verdict;
 }
 
+/* Half a message isn't sent. Its bytes stay where somebody may look at them:
+ * its segments are kept under another name when nothing else is in them. */
+static void set_aside(struct spool_recovery *r, struct spool_message *message)
+{
+	message->segment->damaged = true;
+	for (uint32_t i = 0; i < message->extent_count; i++) {
+		struct spool_segment *segment = message->extents[i].segment;
+
+		if (segment)
+			segment->damaged = true;
+		else
+			r->report->bad_records++; /* no gap to tell of it */
+	}
+	spool_idmap_remove(&r->live, message->id);
+	spool_message_drop(r->spool, message);
+}
+
 /*
  * A MESSAGE record may have reached the disk and a chunk of the same round
- * not: then nobody was told "ok", and it is as torn as the chunk.  A damaged
- * message stays in the queue: spool_view() will say so, and somebody must.
+ * not: then nobody was told "ok", and it is as torn as the chunk.
  */
 static void judge_messages(struct spool_recovery *r)
 {
@@ -200,7 +216,8 @@ static void judge_messages(struct spool_recovery *r)
 			owners[i] = 0;
 			break;
 		case CHUNKS_DAMAGED:
-			message->flags |= SPOOL_MESSAGE_MISSING;
+			set_aside(r, message);
+			owners[i] = 0;
 			break;
 		}
 	}

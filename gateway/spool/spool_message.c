@@ -110,10 +110,7 @@ void spool_message_drop(struct spool *spool, struct spool_message *message)
 					  message->extents[i].length);
 	spool_extent_drop(segment, head.length);
 	if (!spool->recovering) {
-		/* A list that isn't true is no reason to punch anything. */
-		if (!(message->flags & SPOOL_MESSAGE_MISSING))
-			spool_give_back(spool, message->extents,
-					message->extent_count);
+		spool_give_back(spool, message->extents, message->extent_count);
 		spool_give_back(spool, &head, 1);
 	}
 	spool_message_put(&spool->memory, message);

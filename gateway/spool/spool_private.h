@@ -119,8 +119,7 @@ struct spool_extent {
 enum spool_message_flag {
 	SPOOL_MESSAGE_VERIFIED = 1, /* checksums were seen to be right */
 	SPOOL_MESSAGE_FINISHED = 2, /* all results are on stable storage */
-	SPOOL_MESSAGE_MISSING = 4,  /* a chunk is gone */
-	SPOOL_MESSAGE_MOVING = 8,   /* one of spool->moves is about it */
+	SPOOL_MESSAGE_MOVING = 4,   /* one of spool->moves is about it */
 };
 
 /* A recipient in one word. */

@@ -147,6 +147,32 @@ static void a_view_keeps_what_it_shows(void **state)
 	world_end(&w);
 }
 
+/* Damage in the oldest segment must not keep all the others. */
+static void a_damaged_segment_is_emptied_as_well(void **state)
+{
+	struct world w;
+	int fd;
+
+	setup(&w);
+	world_put(&w, 1, 500, 1);
+	world_put(&w, 2, 500, 1);
+	world_put(&w, 3, 500, 1);
+	world_close(&w);
+	fd = open(world_segment_path(&w, 1), O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "damage", 6, 300), 6);
+	close(fd);
+	world_open(&w);
+	assert_int_equal(w.report.bad_records, 1);
+	assert_int_equal(w.found_count, 2);
+	traffic(&w, MANY);
+	assert_true(spool_stats(w.spool)->segments <= 8);
+	assert_int_equal(world_count_files(&w, ".bad"), 1);
+	world_check(&w, w.found[0], 2, 500, 1);
+	world_check(&w, w.found[1], 3, 500, 1);
+	world_end(&w);
+}
+
 static void many_stuck_messages_all_survive(void **state)
 {
 	enum {
@@ -346,6 +372,7 @@ int main(void)
 		cmocka_unit_test(a_stuck_big_message_moves_whole),
 		cmocka_unit_test(a_slow_upload_moves_once_it_is_a_message),
 		cmocka_unit_test(a_view_keeps_what_it_shows),
+		cmocka_unit_test(a_damaged_segment_is_emptied_as_well),
 		cmocka_unit_test(many_stuck_messages_all_survive),
 		cmocka_unit_test(a_crash_at_any_moment_of_a_move_is_harmless),
 		cmocka_unit_test(a_copy_without_its_chunks_is_no_copy),

@@ -6,6 +6,7 @@
 #include "tests/unit/spool/spool_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -390,10 +391,9 @@ static void a_stale_record_stays_dead(void **state)
 	free(bytes);
 }
 
-static void damage_found_at_reading_is_told(void **state)
+static void half_a_message_is_set_aside(void **state)
 {
 	struct world w;
-	struct spool_view view;
 	unsigned char *bytes;
 	const char *path;
 	size_t len;
@@ -408,13 +408,38 @@ static void damage_found_at_reading_is_told(void **state)
 	bytes = world_read_file(path, &len);
 	bytes[300000] ^= 1;
 	world_write_file(path, bytes, len);
+	free(bytes);
 	world_open(&w);
 	assert_int_equal(w.report.bad_records, 1);
+	assert_int_equal(w.found_count, 1);
+	world_check(&w, w.found[0], 2, 600, 1);
+	world_deliver(&w, w.found[0]);
+	world_reopen(&w);
+	assert_int_equal(w.report.bad_records, 0);
+	assert_int_equal(w.found_count, 0);
+	assert_int_equal(world_count_files(&w, ".bad"), 1);
+	world_end(&w);
+}
+
+static void damage_found_at_reading_is_told(void **state)
+{
+	struct world w;
+	struct spool_view view;
+	int fd;
+
+	world_init_fast(&w);
+	world_open(&w);
+	world_put(&w, 1, 600, 1);
+	world_put(&w, 2, 600, 1);
+	world_reopen(&w);
 	assert_int_equal(w.found_count, 2);
+	fd = open(world_segment_path(&w, 1), O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "damage", 6, 300), 6);
+	close(fd);
 	assert_int_equal(spool_view(w.spool, w.found[0], &view), -EBADMSG);
 	world_check(&w, w.found[1], 2, 600, 1);
 	world_end(&w);
-	free(bytes);
 }
 
 static void other_files_are_left_alone(void **state)
@@ -478,6 +503,7 @@ int main(void)
 		cmocka_unit_test(a_lost_end_of_an_older_segment_is_reported),
 		cmocka_unit_test(a_body_is_never_taken_for_a_record),
 		cmocka_unit_test(a_stale_record_stays_dead),
+		cmocka_unit_test(half_a_message_is_set_aside),
 		cmocka_unit_test(damage_found_at_reading_is_told),
 		cmocka_unit_test(other_files_are_left_alone),
 		cmocka_unit_test(messages_are_found_in_order_of_their_ids),
