@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service: start, stop, and what a restart brings back."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import unittest
 
-from harness import (RINGPOST, Closed, Relay, Sink, certificates,
-                     fresh_folder, free_port, openssl, run_program)
+from harness import RINGPOST, Closed, Relay, Sink, fresh_folder, openssl
 
 # As issue 2 gives it, word for word but for the two ports and the spool.
 EXAMPLE = """\

@@ -96,8 +96,8 @@ class BenchPeers(KernelTls):
              str(self.CONNECTIONS), "--messages", str(self.MESSAGES),
              "--size", "1K-2M", "--bdat", "50%", "--dot-lines", "30%",
              "--eight-bit", "30%", "--ca", certificates().ca, "--sni",
-             "relay.example.test", "--json", "--ledger",
-             os.path.join(folder, "accepted"), *options],
+             "relay.example.test", "--connect-first", "--json",
+             "--ledger", os.path.join(folder, "accepted"), *options],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=10 * PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
