@@ -15,7 +15,7 @@ import os
 import shutil
 
 from debian import CACHE, Suite, Unavailable, locked, made_whole, say
-from qemu import Qemu
+from qemu import CountingQemu, Qemu
 from userland import DebianRoot, Host
 
 HOST, TRIXIE, SID = Host(), DebianRoot("trixie"), DebianRoot("sid")
@@ -130,4 +130,10 @@ MACHINES = {machine.version: machine for machine in (
     Qemu("6.12-qemu", TRIXIE, "trixie"),
     Qemu("7.2-qemu", SID, "sid"),
 )}
+# One userland and one build on all of them, so that only the kernel differs.
+MACHINES.update({machine.version: machine for machine in (
+    CountingQemu("6.1-icount", MACHINES["6.1-qemu"], HOST),
+    CountingQemu("6.12-icount", MACHINES["6.12-qemu"], HOST),
+    CountingQemu("7.2-icount", MACHINES["7.2-qemu"], HOST),
+)})
 DEFAULT_VERSIONS = ["6.1"]

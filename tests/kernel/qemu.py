@@ -260,3 +260,25 @@ class Qemu:
 
     def enter(self, binds):
         self.userland.arrange([(self.modules, True)])
+
+
+class CountingQemu(Qemu):
+    """The same kernel under a clock that counts: a nanosecond is an
+    instruction, so CPU time repeats and is exact. For bench/emulate."""
+
+    kind = "QEMU, counting instructions"
+
+    def __init__(self, version, kernel, userland):
+        """kernel: the Qemu whose files are used."""
+        super().__init__(version, userland, kernel.suite)
+        self.folder = kernel.folder
+        self.modules = kernel.modules
+
+    def command(self, share, init, memory_mib, out):
+        return super().command(share, init, memory_mib, out) + [
+            # Idle time is skipped, not slept.
+            "-icount", "shift=0,sleep=off",
+            # The last -cpu counts. A string instruction that moves octets is
+            # an instruction for each octet here: kernels and C libraries
+            # that use it would be charged for what real processors do not.
+            "-cpu", "max,erms=off,fsrm=off"]
