@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/unit/config/fixture.h"
+#include "uring/uring_timer.h"
 
 #define MS UINT64_C(1000000)
 #define S  (1000 * MS)
@@ -562,6 +563,67 @@ static void test_route_defaults(void **state)
 	parsed_free(&p);
 }
 
+#define MX(keys)                                  \
+	"hostname: h.test\nspool: {path: s}\n"    \
+	"listen: [{address: \"127.0.0.1:25\"}]\n" \
+	"routes:\n- {match: \"*\", next_hop: mx" keys "}\n"
+
+static void test_route_by_mx(void **state)
+{
+	struct parsed p = expect_good(MX(""));
+
+	assert_true(p.config->routes[0].next_hop.mx);
+	assert_int_equal(p.config->routes[0].next_hop.port, 25);
+	assert_string_equal(p.config->routes[0].next_hop.text, "mx");
+	assert_null(p.config->routes[0].fallback.host);
+	parsed_free(&p);
+	p = expect_good(MX(", port: 2525"));
+	assert_int_equal(p.config->routes[0].next_hop.port, 2525);
+	parsed_free(&p);
+	expect_error_has(MX(", port: 0"), "a number from 1 to 65535");
+	expect_error_has(ROUTE(", port: 26"), "'port' is for 'next_hop: mx'");
+	expect_error_has(MX(", tls: {level: encrypt, name: a.test}"),
+			 "'name' in 'tls' with 'next_hop: mx'");
+	expect_error_has(MX(", mode: cut_through"),
+			 "'mode: cut_through' with 'next_hop: mx'");
+}
+
+static void test_route_fallback(void **state)
+{
+	struct parsed p = expect_good(MX(", fallback: b.test:26"));
+
+	assert_false(p.config->routes[0].fallback.mx);
+	assert_string_equal(p.config->routes[0].fallback.host, "b.test");
+	assert_int_equal(p.config->routes[0].fallback.port, 26);
+	assert_int_equal(p.config->routes[0].fallback_after, 3);
+	parsed_free(&p);
+	p = expect_good(ROUTE(", fallback: b.test, fallback_after: 1"));
+	assert_int_equal(p.config->routes[0].fallback_after, 1);
+	parsed_free(&p);
+	expect_error_has(MX(", fallback_after: 2"),
+			 "'fallback_after' without 'fallback'");
+}
+
+static void test_resolver(void **state)
+{
+	struct parsed p = expect_good(MX(""));
+
+	assert_int_equal(p.config->resolver.server_count, 0);
+	assert_int_equal(p.config->resolver.timeout, 10 * URING_SEC);
+	assert_null(p.config->resolver.trust_anchor);
+	parsed_free(&p);
+	p = expect_good(MX("") "resolver: {servers: [\"127.0.0.1:53\", "
+			       "\"[::1]:5353\"], timeout: 2s}\n");
+	assert_int_equal(p.config->resolver.server_count, 2);
+	assert_string_equal(p.config->resolver.servers[1].text, "[::1]:5353");
+	assert_int_equal(p.config->resolver.timeout, 2 * URING_SEC);
+	parsed_free(&p);
+	expect_error_has(MX("") "resolver: {servers: [ns.test]}\n",
+			 "an address and port such as 127.0.0.1:53");
+	expect_error_has(MX("") "resolver: {trust_anchor: /nowhere}\n",
+			 "'trust_anchor'");
+}
+
 static void test_route_mode(void **state)
 {
 	struct parsed p = expect_good(ROUTE(", mode: cut_through, tls: none"));
@@ -739,6 +801,9 @@ int main(void)
 		cmocka_unit_test(test_listen_same_address_other_writing),
 		cmocka_unit_test(test_listen_none),
 		cmocka_unit_test(test_route_defaults),
+		cmocka_unit_test(test_route_by_mx),
+		cmocka_unit_test(test_route_fallback),
+		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_route_mode),
 		cmocka_unit_test(test_route_tls_word),
 		cmocka_unit_test(test_route_tls_mapping),

@@ -88,8 +88,8 @@ static void on_done(void *arg, const struct dns_answer *answer)
 	f->ttl = answer->ttl;
 	f->host_count = answer->host_count;
 	assert_true(answer->host_count <= DNS_HOSTS_MAX);
-	memcpy(f->hosts, answer->hosts,
-	       answer->host_count * sizeof(f->hosts[0]));
+	for (size_t i = 0; i < answer->host_count; i++)
+		f->hosts[i] = answer->hosts[i];
 }
 
 static void ask(struct fixture *f, const char *domain)
