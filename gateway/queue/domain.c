@@ -269,15 +269,18 @@ static void fail_all(struct domain *domain, const struct dns_answer *answer)
 		.text = answer->text,
 		.where = "DNS",
 	};
-	struct delivery *delivery;
+	const struct delivery *delivery;
+	size_t count = 0;
 
 	log_warning("queue.unresolved", L_STR("domain", domain_name(domain)),
 		    L_UINT("code", no.code), L_STR("dsn", no.enhanced),
 		    L_STR("error", no.text));
-	/* As many as wait now: a delivery that can't be given up comes back */
+	/* Those that wait now: one that can't be put off comes back. */
+	for (delivery = domain->waiting; delivery; delivery = delivery->next)
+		count++;
 	domain_ref(domain);
-	while ((delivery = pop(domain)))
-		queue_unreachable(delivery, &no);
+	while (count-- > 0)
+		queue_unreachable(pop(domain), &no);
 	domain_put(domain);
 }
 
