@@ -46,7 +46,7 @@ struct spool_report {
 	uint64_t segments, messages, finished, results;
 	uint64_t torn_bytes;	 /* cut from the tail */
 	uint64_t orphan_chunks;	 /* of messages never finished: given back */
-	uint64_t bad_records;	 /* checksum wrong before the tail: kept aside */
+	uint64_t bad_records;	 /* lost that had been safe: kept as .bad */
 	uint64_t live_bytes;
 };
 
@@ -169,7 +169,8 @@ struct spool_view {
 /*
  * spool_view() - map a message for reading (nested views are counted).
  * Checksums are verified on the first view after recovery. Returns 0,
- * -EBADMSG (damaged; the message must be set aside), -errno.
+ * -EBADMSG (damaged since; recovery itself sets damaged messages aside and
+ * never hands them out; the next start will do so with this one), -errno.
  */
 int spool_view(struct spool *spool, struct spool_message *message,
 	       struct spool_view *out);
@@ -185,7 +186,8 @@ enum spool_result {
 
 /*
  * spool_record() - append a recipient's result; it goes out with the next
- * group commit. When it was the last open recipient the message is finished:
+ * group commit. @next_attempt: ns since 1970, kept to the millisecond, rounded
+ * up. When it was the last open recipient the message is finished:
  * @message is freed by the spool after the commit (views must be released by
  * then) and its space given back. @reply is the next hop's text (cut at 255).
  */

@@ -100,7 +100,7 @@ static void what_was_refused_stays_refused_after_a_crash(void **state)
 	uring_fake_fail(w.fake, IORING_OP_FALLOCATE, 0, EOPNOTSUPP, 1000);
 	while (!answer.count)
 		world_turn(&w);
-	world_init(&crashed);
+	world_init_fast(&crashed);
 	world_copy(&w, &crashed);
 	world_open(&crashed);
 	assert_int_equal(crashed.found_count, 1);
@@ -171,7 +171,7 @@ static void results_of_a_failed_round_are_written_again(void **state)
 	uring_fake_fail(w.fake, IORING_OP_WRITEV, 0, EIO, 1);
 	world_settle(&w);
 	assert_int_equal(spool_sync_pending(w.spool), 0);
-	world_init(&crashed);
+	world_init_fast(&crashed);
 	world_copy(&w, &crashed);
 	world_open(&crashed);
 	assert_int_equal(crashed.found_count, 1);
@@ -209,7 +209,7 @@ static void short_writes_go_on_where_they_stopped(void **state)
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct world w;
 
-		world_init(&w);
+		world_init_fast(&w);
 		w.fake_config.seed = seed;
 		w.fake_config.short_percent = 60;
 		w.fake_config.delay_percent = 30;
@@ -263,7 +263,7 @@ static void a_full_disk_still_takes_results(void **state)
 	struct world w;
 	size_t yes = 0;
 
-	world_init(&w);
+	world_init_fast(&w);
 	w.config.segment_size = 64 * 1024;
 	world_open(&w);
 	uring_fake_fail(w.fake, IORING_OP_FALLOCATE, 0, ENOSPC, 1000000);
@@ -355,7 +355,7 @@ static void any_one_failure_tells_no_lie(void **state)
 		struct answer answers[12];
 		size_t yes = 0;
 
-		world_init(&w);
+		world_init_fast(&w);
 		w.config.segment_size = 64 * 1024;
 		world_open(&w);
 		uring_fake_fail(w.fake, opcodes[n % 3], n / 6,
@@ -373,7 +373,7 @@ static void any_one_failure_tells_no_lie(void **state)
 			while (!answers[i].count)
 				world_turn(&w);
 		}
-		world_init(&crashed);
+		world_init_fast(&crashed);
 		world_copy(&w, &crashed);
 		world_open(&crashed);
 		for (size_t i = 0; i < 12; i++) {

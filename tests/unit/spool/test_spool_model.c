@@ -28,7 +28,7 @@ enum {
 	RECIPIENTS_MAX = 4,
 	RESULTS_MAX = 4096,
 	SECTOR = 512,
-	SEEDS = 60,
+	SEEDS = 30,
 };
 
 enum fate {
