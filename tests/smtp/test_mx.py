@@ -2,12 +2,13 @@
 """Delivery by MX in a network of its own: hosts on loopback addresses, one
 port for all of them, and a name server with their zones."""
 
+import os
 import threading
 import unittest
 
 import nameserver
-from harness import (DROP, Relay, Sink, certificates, free_port, needs,
-                     server_context, wait_until)
+from harness import (Relay, Sink, certificates, fresh_folder, free_port,
+                     needs, server_context)
 
 BODY = b"X-Tag: mx\r\nSubject: test\r\n\r\nhello\r\n"
 
@@ -281,6 +282,27 @@ class Mx(unittest.TestCase):
         name = self.send("servfail.test")[0]
         event = self.assert_event("outbound.deferred", name)
         self.assertEqual((event["code"], event["dsn"]), (451, "4.4.3"))
+
+    def test_what_does_not_validate_is_not_used(self):
+        # A key for test. is trusted, and the zone is not signed with it.
+        anchor = os.path.join(fresh_folder("anchor"), "test.key")
+        with open(anchor, "w") as f:
+            f.write(f"test. IN DS 12345 13 2 {'ab' * 32}\n")
+        with Relay(resolver={"servers": [self.names.address],
+                             "timeout": "30s", "trust_anchor": anchor},
+                   route={"next_hop": "mx", "port": self.port}) as relay:
+            self.assertEqual(relay.send(recipients=("x@fast.test",)).code, 250)
+            event = relay.wait_event("outbound.deferred", to="x@fast.test")
+            self.assertEqual((event["code"], event["dsn"]), (451, "4.7.0"))
+
+    def test_mail_waits_for_a_name_server(self):
+        port = nameserver.free_port_both()
+        with Relay(resolver={"servers": [f"127.0.0.1:{port}"],
+                             "timeout": "1s"},
+                   route={"next_hop": "mx", "port": self.port}) as relay:
+            self.assertEqual(relay.send(recipients=("y@fast.test",)).code, 250)
+            event = relay.wait_event("outbound.deferred", to="y@fast.test")
+            self.assertEqual((event["code"], event["dsn"]), (451, "4.4.3"))
 
 
 if __name__ == "__main__":
