@@ -28,6 +28,7 @@ static double quantile(const double *sorted, size_t count, double share)
 
 int tls_stats_of(const double *values, size_t count, struct tls_stats *out)
 {
+	const double none = (double)NAN; /* NAN is a float */
 	double *sorted = malloc((count ? count : 1) * sizeof(*sorted));
 	size_t n = 0;
 
@@ -37,7 +38,7 @@ int tls_stats_of(const double *values, size_t count, struct tls_stats *out)
 		if (!isnan(values[i]))
 			sorted[n++] = values[i];
 	}
-	*out = (struct tls_stats){n, NAN, NAN, NAN, NAN, NAN};
+	*out = (struct tls_stats){n, none, none, none, none, none};
 	if (n) {
 		qsort(sorted, n, sizeof(*sorted), compare);
 		out->median = quantile(sorted, n, 0.5);
@@ -53,6 +54,6 @@ int tls_stats_of(const double *values, size_t count, struct tls_stats *out)
 double tls_stats_spread(const struct tls_stats *stats)
 {
 	if (!stats->count || stats->median == 0)
-		return NAN;
+		return (double)NAN;
 	return (stats->high - stats->low) / fabs(stats->median);
 }
