@@ -43,6 +43,37 @@ def fresh_folder(name):
     return tempfile.mkdtemp(prefix=name + "-", dir=scratch())
 
 
+# --- programs of packages that are unpacked, not installed --------------------
+
+UNPACKED = os.path.join(ROOT, os.environ.get(
+    "RINGPOST_UNPACKED", os.path.join("build", "unpacked")))
+
+
+def unpacked_root(path):
+    """The folder that has this file of a package: where tests/setup/install
+    --unpack put it (RINGPOST_UNPACKED, default: build/unpacked), or / when
+    the package is installed; None when it is nowhere."""
+    for folder in (UNPACKED, "/"):
+        if os.path.exists(os.path.join(folder, path)):
+            return folder
+    return None
+
+
+def unpacked_environment(root, *more):
+    """What programs below root need to find their libraries."""
+    env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"), "LANG": "C"}
+    if root != "/":
+        env["LD_LIBRARY_PATH"] = ":".join(
+            os.path.join(root, part) for part in (
+                *more, "usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
+    return env
+
+
+def why_not_unpacked(package):
+    return (f"no {package}: tests/setup/install --unpack "
+            + os.path.relpath(UNPACKED, ROOT) + " fetches it")
+
+
 def needs(test, why_unavailable):
     """Skips the test when something outside is missing. RINGPOST_NO_SKIP
     (./check sets it) makes that a failure."""

@@ -3,15 +3,18 @@
 data only."""
 
 import os
-import shutil
 import socket
 import struct
 import subprocess
 
-from harness import fresh_folder, free_port, wait_until
+from harness import (fresh_folder, free_port, unpacked_environment,
+                     unpacked_root, wait_until, why_not_unpacked)
 
-UNBOUND = shutil.which("unbound", path=os.environ.get("PATH", "")
-                       + ":/usr/sbin:/sbin")
+UNBOUND = "usr/sbin/unbound"
+
+
+def why_unavailable():
+    return None if unpacked_root(UNBOUND) else why_not_unpacked("unbound")
 
 
 def free_port_both():
@@ -75,9 +78,11 @@ class NameServer:
                 return False
 
     def start(self):
+        root = unpacked_root(UNBOUND)
         self.log = open(os.path.join(self.folder, "log"), "wb")
         self.process = subprocess.Popen(
-            [UNBOUND, "-d", "-c", self.path], stdin=subprocess.DEVNULL,
+            [os.path.join(root, UNBOUND), "-d", "-c", self.path],
+            env=unpacked_environment(root), stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=self.log)
         wait_until(self.answers, "the name server")
         return self

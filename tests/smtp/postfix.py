@@ -2,9 +2,6 @@
 """A Postfix of the tests' own: private configuration, queue and ports on
 loopback, run in the foreground and ended by process id. The machine's mail
 system, if it has one, is not touched.
-
-RINGPOST_POSTFIX names the folder that tests/setup/install --unpack filled
-(default: build/postfix); without one, an installed Postfix serves.
 """
 
 import grp
@@ -16,9 +13,6 @@ import subprocess
 import time
 
 import harness
-
-UNPACKED = os.path.join(harness.ROOT, os.environ.get(
-    "RINGPOST_POSTFIX", os.path.join("build", "postfix")))
 
 # Accounts that base-passwd gives every Debian; Postfix wants an owner, a group
 # and an unprivileged user that differ from each other.
@@ -49,16 +43,12 @@ postlog   unix-dgram n - n - 1 postlogd
 
 def root():
     """Where Postfix's files are; None when there is none."""
-    for folder in (UNPACKED, "/"):
-        if os.path.exists(os.path.join(folder, "usr/lib/postfix/sbin/master")):
-            return folder
-    return None
+    return harness.unpacked_root("usr/lib/postfix/sbin/master")
 
 
 def why_unavailable():
     if root() is None:
-        return ("no Postfix: tests/setup/install --unpack "
-                + os.path.relpath(UNPACKED, harness.ROOT) + " fetches one")
+        return harness.why_not_unpacked("Postfix")
     if os.geteuid() != 0:
         return "Postfix's master runs only as root"
     return None
@@ -164,13 +154,7 @@ class Postfix:
 
     def start(self):
         base = root()
-        env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin"),
-               "LANG": "C"}
-        if base != "/":
-            env["LD_LIBRARY_PATH"] = ":".join(
-                os.path.join(base, part) for part in (
-                    "usr/lib/postfix", "usr/lib/x86_64-linux-gnu",
-                    "lib/x86_64-linux-gnu"))
+        env = harness.unpacked_environment(base, "usr/lib/postfix")
         self.console = open(os.path.join(self.folder, "console"), "wb")
         self.process = subprocess.Popen(
             [os.path.join(base, "usr/lib/postfix/sbin/master"), "-c",

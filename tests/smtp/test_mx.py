@@ -99,7 +99,7 @@ def too_busy(session, stage, line):
 class Mx(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        needs(cls(), None if nameserver.UNBOUND else "unbound is missing")
+        needs(cls(), nameserver.why_unavailable())
         cls.port = free_port()
         cls.names = nameserver.NameServer(ZONE, broken=["servfail.test"])
         cls.names.start()
