@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Known limits of kernels (limits.h). */
+/* Known limits of kernels (kernel_limits.h). */
 #include "tests/kernel/kernel_limits.h"
 
 #include <assert.h>
