@@ -110,24 +110,37 @@ static bool is_ready(int fd, short events)
 	return poll(&poll_fd, 1, 0) == 1;
 }
 
-static int splice_to_sock(struct uring_fake *fake, struct fake_sock *sock,
-			  const struct io_uring_sqe *sqe)
+static int splice_to_plain(struct uring_fake *fake, struct fake_sock *sock,
+			   const struct io_uring_sqe *sqe)
 {
 	unsigned char chunk[FAKE_PIPE_CHUNK];
 	size_t len = sqe->len < sizeof(chunk) ? sqe->len : sizeof(chunk);
 	size_t room = fake_writable(fake, sock);
-	int state = fake_send_state(fake, sock);
-	ssize_t n;
+	ssize_t n = read(sqe->splice_fd_in, chunk,
+			 fake_short(fake, len < room ? len : room));
 
-	if (state)
-		return state;
-	if (!is_ready(sqe->splice_fd_in, POLLIN))
-		return FAKE_BLOCK;
-	n = read(sqe->splice_fd_in, chunk,
-		 fake_short(fake, len < room ? len : room));
 	if (n > 0)
 		fake_put(fake, sock, chunk, (size_t)n);
 	return result(n);
+}
+
+/* A socket waits unless its descriptor says O_NONBLOCK, which fake ones can't:
+ * SPLICE_F_NONBLOCK stands for it here. */
+static int splice_to_sock(struct uring_fake *fake, struct fake_sock *sock,
+			  const struct io_uring_sqe *sqe)
+{
+	int full = sqe->splice_flags & SPLICE_F_NONBLOCK ? -EAGAIN : FAKE_BLOCK;
+	int res = fake_send_state(fake, sock);
+
+	if (res)
+		return res == FAKE_BLOCK ? full : res;
+	if (!is_ready(sqe->splice_fd_in, POLLIN))
+		return FAKE_BLOCK;
+	if (!sock->tx)
+		return splice_to_plain(fake, sock, sqe);
+	res = fake_ktls_splice(fake, sock, sqe->splice_fd_in, sqe->len,
+			       sqe->splice_flags & SPLICE_F_MORE);
+	return res == FAKE_BLOCK ? full : res;
 }
 
 static int splice_from_sock(struct uring_fake *fake, struct fake_sock *sock,

@@ -190,6 +190,9 @@ void fake_put(struct uring_fake *fake, struct fake_sock *sock, const void *from,
 /* uring_fake_ktls.c: sockets with keys; as fake_exec() */
 int fake_ktls_send(struct uring_fake *fake, struct fake_req *req,
 		   const struct iovec *iov, size_t iovcnt);
+/* At most @len bytes out of a pipe that has some. */
+int fake_ktls_splice(struct uring_fake *fake, struct fake_sock *sock, int pipe,
+		     size_t len, bool more);
 int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
 		   uint32_t *flags);
 /* Part of an opened record is there to be read. */

@@ -6,6 +6,7 @@
 #include <linux/tls.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "uring/uring_fake_internal.h"
 
@@ -139,6 +140,23 @@ static size_t room_for(const struct uring_fake *fake,
 					       : TEXT_MAX - sock->tx->len;
 }
 
+/* Room for text of @type, after what has to be sealed before; 0: none now. */
+static size_t make_room(struct uring_fake *fake, struct fake_sock *sock,
+			uint8_t type)
+{
+	size_t n;
+
+	if (type != TYPE_DATA && sock->tx->len > 0)
+		seal(fake, sock, TYPE_DATA);
+	n = room_for(fake, sock);
+	if (n == 0 && sock->tx->len > 0 &&
+	    fake_writable(fake, sock) >= sock->tx->len + OVERHEAD) {
+		seal(fake, sock, TYPE_DATA);
+		n = room_for(fake, sock);
+	}
+	return n;
+}
+
 /* At most one record per call: short counts are the rule. */
 int fake_ktls_send(struct uring_fake *fake, struct fake_req *req,
 		   const struct iovec *iov, size_t iovcnt)
@@ -154,20 +172,32 @@ int fake_ktls_send(struct uring_fake *fake, struct fake_req *req,
 	assert(!(req->sqe.msg_flags & MSG_WAITALL)); /* -EOPNOTSUPP there */
 	for (size_t i = 0; i < iovcnt; i++)
 		want += iov[i].iov_len;
-	if (type != TYPE_DATA && sock->tx->len > 0)
-		seal(fake, sock, TYPE_DATA);
-	n = room_for(fake, sock);
-	if (n == 0 && sock->tx->len > 0 &&
-	    fake_writable(fake, sock) >= sock->tx->len + OVERHEAD)
-		seal(fake, sock, TYPE_DATA);
-	if (n == 0)
-		n = room_for(fake, sock);
+	n = make_room(fake, sock, type);
 	if (n == 0 || (type != TYPE_DATA && n < want))
 		return FAKE_BLOCK;
 	n = want < n ? want : fake_short(fake, n);
 	n = gather(sock->tx, iov, iovcnt, n);
 	if (!more || n < want || sock->tx->len == TEXT_MAX)
 		seal(fake, sock, type);
+	return (int)n;
+}
+
+int fake_ktls_splice(struct uring_fake *fake, struct fake_sock *sock, int pipe,
+		     size_t len, bool more)
+{
+	struct fake_ktls_tx *tx = sock->tx;
+	size_t room = make_room(fake, sock, TYPE_DATA);
+	ssize_t n;
+
+	if (room == 0)
+		return FAKE_BLOCK;
+	n = read(pipe, tx->text + tx->len,
+		 fake_short(fake, len < room ? len : room));
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	tx->len += (size_t)n;
+	if (!more || (size_t)n < len || tx->len == TEXT_MAX)
+		seal(fake, sock, TYPE_DATA);
 	return (int)n;
 }
 

@@ -17,11 +17,22 @@
 
 #include "tests/unit/ktls/test_ktls_stream_peer.h"
 
+/* Memory grows by doubling: what was gathered is not copied all the time. */
+static size_t room_for(size_t len)
+{
+	size_t room = 1;
+
+	while (room < len)
+		room *= 2;
+	return len ? room : 0;
+}
+
 static void append(unsigned char **to, size_t *len, const void *data, size_t n)
 {
 	if (n == 0)
 		return;
-	*to = realloc(*to, *len + n);
+	if (room_for(*len + n) != room_for(*len))
+		*to = realloc(*to, room_for(*len + n));
 	assert_non_null(*to);
 	memcpy(*to + *len, data, n);
 	*len += n;
