@@ -155,6 +155,8 @@ static void show_summary(const struct config *config)
 	       config_value_size_text(config->limits.message_size, size),
 	       config_value_duration_text(config->retry.expire, expire));
 	printf("  %-11s %s\n", "offload", offloads[config->offload]);
+	printf("  %-11s %s\n", "body_path",
+	       ktls_byte_path_name(config->body_path));
 	printf("  %-11s %u\n", "workers", config->workers);
 }
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "ktls/ktls_paths.h"
 #include "ktls/ktls_types.h"
 #include "uring/uring_caps.h"
 
@@ -153,6 +154,7 @@ struct config {
 	struct config_network *relay_from;
 	size_t relay_from_count;
 	enum ktls_offload offload;
+	enum ktls_byte_path body_path;
 	struct config_route *routes; /* first match wins */
 	size_t route_count;
 	struct config_limits limits;

@@ -46,6 +46,14 @@ static const struct config_choice offload_choices[] = {
 	{NULL, 0},
 };
 
+static const struct config_choice body_path_choices[] = {
+	{"auto", KTLS_PATH_AUTO},
+	{"mapped", KTLS_PATH_MAPPED},
+	{"splice", KTLS_PATH_SPLICE},
+	{"read", KTLS_PATH_READ},
+	{NULL, 0},
+};
+
 static const struct config_choice durability_choices[] = {
 	{"sync", CONFIG_SYNC},
 	{"async", CONFIG_ASYNC},
@@ -362,6 +370,9 @@ static const struct config_key root_rows[] = {
 	{.name = "offload", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, offload),
 	 .fallback = KTLS_OFFLOAD_AUTO, .choices = offload_choices},
+	{.name = "body_path", .kind = CONFIG_CHOICE,
+	 .offset = offsetof(struct config, body_path),
+	 .fallback = KTLS_PATH_AUTO, .choices = body_path_choices},
 	{.name = "routes", .kind = CONFIG_LIST, .required = true,
 	 .offset = offsetof(struct config, routes),
 	 .elements = &route_elements,

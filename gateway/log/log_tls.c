@@ -12,6 +12,7 @@ void log_tls_words(const struct ktls_stream_info *info, struct log_tls *out)
 		out->why = ktls_reason_name(info->reason[KTLS_TX]);
 	else if (!rx)
 		out->why = ktls_reason_name(info->reason[KTLS_RX]);
+	out->path = ktls_byte_paths_text(info->path_bytes, out->path_text);
 	if (!info->tls)
 		return;
 	out->version = ktls_version_name(info->agreed.version);

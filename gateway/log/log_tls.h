@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How a connection was protected, in the words that every log line about one
- * uses: tls=, cipher=, resumed=, offload=, why=.
+ * uses: tls=, cipher=, resumed=, offload=, why=; and which way message bodies
+ * took: path=.
  */
 #ifndef GATEWAY_LOG_LOG_TLS_H
 #define GATEWAY_LOG_LOG_TLS_H
@@ -16,6 +17,8 @@ struct log_tls {
 	const char *resumed; /* "yes", "no" */
 	const char *offload; /* "tx,rx", "tx", "rx", "none" */
 	const char *why;     /* reason of a direction not in the kernel */
+	const char *path;    /* "mapped", "read,mapped"...: most bytes first */
+	char path_text[KTLS_PATHS_TEXT];
 };
 
 /* log_tls_words() - @info is borrowed as long as @out is used. */

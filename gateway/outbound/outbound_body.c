@@ -2,16 +2,20 @@
 /*
  * The message into the stream.
  *
- * The trace header and the body lie in the mapped log and go out from there,
- * piece by piece, without a copy: by BDAT always, by DATA when no line begins
- * with a dot.  Only a message with such lines, for a server without CHUNKING,
- * is copied through the stuffing path.
+ * The body goes out from the log, piece by piece, without a copy, on the path
+ * that the stream chooses: by BDAT always, by DATA when no line begins with a
+ * dot.  Only a message with such lines, for a server without CHUNKING, is
+ * copied through the stuffing path.  The trace header is small: it is copied
+ * behind the commands.
  */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "gateway/outbound/outbound_session.h"
+
+/* A trace header beyond this is not copied. */
+#define TRACE_COPIED 2048
 
 /* Stuffed text is made in blocks of this size, one per WRITTEN. */
 #define STUFF_BLOCK 65536
@@ -51,18 +55,47 @@ static size_t piece_count(const struct spool_view *view)
 	return view->body_count + 1;
 }
 
+static int queue_trace(struct outbound_session *s)
+{
+	const struct spool_view *view = s->delivery->view;
+
+	if (view->trace_len > TRACE_COPIED)
+		return ktls_stream_send(&s->stream, view->trace,
+					view->trace_len);
+	return ktls_stream_write(&s->stream, view->trace, view->trace_len);
+}
+
+/* Without places a view is in memory only. */
+static int queue_piece(struct outbound_session *s, size_t i)
+{
+	const struct spool_view *view = s->delivery->view;
+	const struct spool_place nowhere = {.fd = -1};
+	const struct spool_place *place;
+	struct ktls_file_range range;
+
+	if (i == 0)
+		return queue_trace(s);
+	place = view->places ? &view->places[i - 1] : &nowhere;
+	range = (struct ktls_file_range){
+		.fd = place->fd,
+		.offset = place->offset,
+		.len = view->body[i - 1].iov_len,
+		.base = view->body[i - 1].iov_base,
+	};
+	return ktls_stream_send_file(&s->stream, &range);
+}
+
 /* Queue as many pieces as the stream has room for. */
 static int queue_pieces(struct outbound_session *s)
 {
 	const struct spool_view *view = s->delivery->view;
 
 	for (; s->body.piece < piece_count(view); s->body.piece++) {
-		struct iovec piece = piece_at(view, s->body.piece);
 		int r;
 
-		if (piece.iov_len == 0)
+		if (piece_at(view, s->body.piece).iov_len == 0)
 			continue;
-		r = ktls_stream_send(&s->stream, piece.iov_base, piece.iov_len);
+		r = queue_piece(s, s->body.piece);
 		if (r == -ENOBUFS)
 			return 0;
 		if (r < 0 && r != -EPIPE) /* -EPIPE: its event is coming */

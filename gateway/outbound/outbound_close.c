@@ -202,7 +202,7 @@ void outbound_log_end(struct outbound_session *s)
 		 L_STR("tls", words.version), L_STR("cipher", words.cipher),
 		 L_STR("resumed", words.resumed),
 		 L_STR("offload", words.offload), L_STR("why", words.why),
-		 L_UINT("messages", s->messages),
+		 L_STR("path", words.path), L_UINT("messages", s->messages),
 		 L_UINT("bytes", info.bytes_out),
 		 L_SECONDS("seconds", now - s->opened),
 		 L_STR("error", s->failure.text[0] ? s->failure.text : NULL));

@@ -154,14 +154,21 @@ uint64_t spool_message_next_attempt(const struct spool_message *message, size_t 
 
 /*
  * spool_read_envelope() - the envelope as it was committed, read from the log.
- * Strings live in the mapped log: valid until spool_release_view().
+ * Strings live in the mapped log: valid until spool_release_view(). Touching
+ * a body there waits for the disk when it has left the page cache.
  */
+struct spool_place { /* in a segment */
+	int fd;		 /* the spool's; open as long as the view */
+	uint64_t offset;
+};
+
 struct spool_view {
 	struct spool_envelope envelope; /* recipients: array owned by the view */
 	const unsigned char *trace;
 	size_t trace_len;
 	uint64_t body_size;
 	const struct iovec *body; /* pieces in the mapped log, in order */
+	const struct spool_place *places; /* the same ones in their files */
 	size_t body_count;
 	void *private_data;
 };

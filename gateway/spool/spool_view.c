@@ -12,7 +12,8 @@
 struct view_state {
 	struct spool_message *message;
 	const char **recipients;
-	struct iovec body[]; /* extent_count + 1, then the recipients */
+	struct spool_place *places;
+	struct iovec body[]; /* extent_count + 1; as many places; recipients */
 };
 
 /* The whole record at @offset8, or NULL if it isn't what it should be. */
@@ -37,9 +38,25 @@ static const unsigned char *record_at(struct spool_segment *segment,
 	return map;
 }
 
-static int view_chunks(struct spool_message *message, bool verify,
-		       struct iovec *body)
+/* @data lies in the map of @segment. */
+static void view_piece(struct view_state *state, size_t i,
+		       const struct spool_segment *segment,
+		       const unsigned char *data, size_t len)
 {
+	state->body[i] = (struct iovec){
+		.iov_base = (void *)(uintptr_t)data,
+		.iov_len = len,
+	};
+	state->places[i] = (struct spool_place){
+		.fd = segment->fd,
+		.offset = (uint64_t)(data - segment->map),
+	};
+}
+
+static int view_chunks(struct view_state *state, bool verify)
+{
+	const struct spool_message *message = state->message;
+
 	for (uint32_t i = 0; i < message->extent_count; i++) {
 		const struct spool_extent *extent = &message->extents[i];
 		const unsigned char *record = NULL;
@@ -50,9 +67,8 @@ static int view_chunks(struct spool_message *message, bool verify,
 					   SPOOL_RECORD_CHUNK, verify);
 		if (!record)
 			return -EBADMSG;
-		body[i].iov_base =
-			(void *)(uintptr_t)(record + SPOOL_RECORD_HEADER);
-		body[i].iov_len = extent->length;
+		view_piece(state, i, extent->segment,
+			   record + SPOOL_RECORD_HEADER, extent->length);
 	}
 	return 0;
 }
@@ -94,11 +110,10 @@ static void view_fill(struct spool_view *view, struct view_state *state,
 	view->trace_len = parsed->trace_len;
 	view->body_size = parsed->body_size;
 	if (parsed->inline_len)
-		state->body[pieces++] = (struct iovec){
-			.iov_base = (void *)(uintptr_t)parsed->body,
-			.iov_len = parsed->inline_len,
-		};
+		view_piece(state, pieces++, state->message->segment,
+			   parsed->body, parsed->inline_len);
 	view->body = state->body;
+	view->places = state->places;
 	view->body_count = pieces;
 	view->private_data = state;
 }
@@ -117,13 +132,16 @@ static int view_make(struct spool_message *message, const unsigned char *record,
 	    parsed.chunks != message->extent_count ||
 	    !body_adds_up(message, &parsed))
 		return -EBADMSG;
-	state = malloc(sizeof(*state) + pieces * sizeof(struct iovec) +
-		       message->recipients * sizeof(char *));
+	state = malloc(
+		sizeof(*state) +
+		pieces * (sizeof(struct iovec) + sizeof(struct spool_place)) +
+		message->recipients * sizeof(char *));
 	if (!state)
 		return -ENOMEM;
 	state->message = message;
-	state->recipients = (const char **)&state->body[pieces];
-	error = view_chunks(message, verify, state->body);
+	state->places = (struct spool_place *)&state->body[pieces];
+	state->recipients = (const char **)&state->places[pieces];
+	error = view_chunks(state, verify);
 	if (error) {
 		free(state);
 		return error;

@@ -228,6 +228,7 @@ static int make_ring(struct worker *w)
 		.on_wake = on_wake,
 		.wake_arg = w,
 	};
+	struct ktls_paths_config paths = {.policy = ktls_policy_measured};
 	char why[512];
 	int r = uring_create(&config, &w->env.ring);
 
@@ -241,6 +242,10 @@ static int make_ring(struct worker *w)
 			      &w->env.bufs);
 	if (r < 0)
 		return fail("receive buffers", r);
+	paths.policy.path = w->shared->config->body_path;
+	r = ktls_paths_create(&paths, &w->env.paths);
+	if (r < 0)
+		return fail("byte paths", r);
 	w->env.caps = &w->shared->caps;
 	w->env.kernel = w->shared->kernel;
 	return EX_OK;
@@ -333,6 +338,7 @@ static void unmake(struct worker *w)
 	if (w->dns)
 		dns_stop(w->dns);
 	spool_set_close(&w->spools);
+	ktls_paths_destroy(&w->env.paths);
 	if (w->env.ring) {
 		uring_bufs_destroy(&w->env.bufs);
 		pthread_mutex_lock(&w->lock);

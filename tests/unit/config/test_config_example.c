@@ -62,6 +62,7 @@ static void test_values_are_the_defaults(void **state)
 			    a->retry.count * sizeof(a->retry.schedule[0]));
 	assert_int_equal(a->relay_from_count, b->relay_from_count);
 	assert_int_equal(a->offload, b->offload);
+	assert_int_equal(a->body_path, b->body_path);
 	assert_int_equal(a->bare_line_ends, b->bare_line_ends);
 	assert_int_equal(a->log.format, b->log.format);
 	assert_int_equal(a->log.level, b->log.level);

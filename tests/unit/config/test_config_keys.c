@@ -247,6 +247,21 @@ static void expect_choice(const char *text, size_t offset, unsigned value)
 	parsed_free(&p);
 }
 
+static void test_body_path(void **state)
+{
+	expect_choice(LEAST, FIELD(body_path), KTLS_PATH_AUTO);
+	expect_choice(LEAST "body_path: auto", FIELD(body_path),
+		      KTLS_PATH_AUTO);
+	expect_choice(LEAST "body_path: mapped", FIELD(body_path),
+		      KTLS_PATH_MAPPED);
+	expect_choice(LEAST "body_path: splice", FIELD(body_path),
+		      KTLS_PATH_SPLICE);
+	expect_choice(LEAST "body_path: read", FIELD(body_path),
+		      KTLS_PATH_READ);
+	expect_error_has(LEAST "body_path: reed",
+			 "'body_path' is 'reed' (did you mean 'read'?)");
+}
+
 static void test_offload(void **state)
 {
 	expect_choice(LEAST, FIELD(offload), KTLS_OFFLOAD_AUTO);
@@ -779,6 +794,7 @@ int main(void)
 		cmocka_unit_test(test_number_beyond_bounds),
 		cmocka_unit_test(test_number_overflow),
 		cmocka_unit_test(test_number_nonsense),
+		cmocka_unit_test(test_body_path),
 		cmocka_unit_test(test_offload),
 		cmocka_unit_test(test_bare_line_ends),
 		cmocka_unit_test(test_uring),
