@@ -597,10 +597,15 @@ class SinkSession:
         return line.decode("utf-8", "surrogateescape")
 
     def exactly(self, count):
-        while len(self.buffer) < count:
+        parts, have = [self.buffer], len(self.buffer)
+        while have < count:  # joined once: chunks may be large
+            self.buffer = b""
             self.recv()
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+            parts.append(self.buffer)
+            have += len(self.buffer)
+        data = b"".join(parts)
+        self.buffer = data[count:]
+        return data[:count]
 
     def until_dot(self):
         while not (self.buffer.startswith(b".\r\n")
