@@ -278,9 +278,7 @@ static void answer_key_update(struct ktls_engine *engine)
 {
 	if (SSL_get_key_update_type(engine->ssl) == SSL_KEY_UPDATE_NONE)
 		return;
-	if (SSL_key_update(engine->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
-		SSL_do_handshake(engine->ssl);
-	ERR_clear_error();
+	ktls_engine_key_update(engine, false);
 }
 
 ssize_t ktls_engine_read(struct ktls_engine *engine, void *buf, size_t len)
@@ -342,7 +340,30 @@ void ktls_engine_shutdown(struct ktls_engine *engine)
 	ERR_clear_error();
 }
 
+int ktls_engine_key_update(struct ktls_engine *engine, bool ask)
+{
+	bool done;
+
+	if (engine->state != ENGINE_OPEN && engine->state != ENGINE_CLOSED)
+		return -EPROTO;
+	if (SSL_version(engine->ssl) != TLS1_3_VERSION)
+		return -ENOTSUP;
+	ERR_clear_error();
+	done = SSL_key_update(engine->ssl,
+			      ask ? SSL_KEY_UPDATE_REQUESTED
+				  : SSL_KEY_UPDATE_NOT_REQUESTED) &&
+	       SSL_do_handshake(engine->ssl) == 1;
+	ERR_clear_error();
+	return done ? 0 : -EPROTO;
+}
+
 /* --- what there is to know --- */
+
+uint64_t ktls_engine_records(const struct ktls_engine *engine,
+			     enum ktls_direction dir)
+{
+	return engine->dir[dir].records;
+}
 
 bool ktls_engine_idle(struct ktls_engine *engine, enum ktls_direction dir)
 {

@@ -87,6 +87,14 @@ ssize_t ktls_engine_write(struct ktls_engine *engine, const void *data,
 			  size_t len);
 void ktls_engine_shutdown(struct ktls_engine *engine);
 
+/* ktls_engine_key_update() - puts a KeyUpdate into the output; what is written
+ * next is under new keys. @ask: the peer shall change its keys too. 0, -ENOTSUP
+ * (not TLS 1.3) or -EPROTO. */
+int ktls_engine_key_update(struct ktls_engine *engine, bool ask);
+/* ktls_engine_records() - how many went by under the current key. */
+uint64_t ktls_engine_records(const struct ktls_engine *engine,
+			     enum ktls_direction dir);
+
 /* True when nothing is buffered inside OpenSSL in the given direction: no
  * wire byte, no half record, no decrypted byte, no unsent output. Only then
  * may the kernel take that direction. */

@@ -239,6 +239,7 @@ static void stream_release(struct ktls_stream_private *p)
 	free(p->wire);
 	free(p->reader);
 	free(p->agreed);
+	kstream_rekey_free(p);
 	free(p->failure_text);
 	p->stream->p = NULL;
 	free(p);
@@ -520,12 +521,20 @@ void ktls_stream_resume(struct ktls_stream *stream)
 	kstream_kick(stream->p);
 }
 
+/* A peer whose new keys can't be followed still reads us: what ends the
+ * conversation can be said. */
+static bool stream_takes_output(const struct ktls_stream_private *p)
+{
+	return p->state < KSTREAM_FAILED ||
+	       (p->state == KSTREAM_FAILED && p->failure == KTLS_FAILURE_REKEY);
+}
+
 int kstream_write(struct ktls_stream_private *p, const void *data, size_t len,
 		  bool copy)
 {
 	int error;
 
-	if (p->state >= KSTREAM_FAILED)
+	if (!stream_takes_output(p))
 		return -EPIPE;
 	if (len > 0) {
 		error = kstream_queue_push(&p->queue, data, len, copy);

@@ -46,6 +46,9 @@ struct ktls_env {
 	const struct ktls_caps *caps;	  /* shared by all threads */
 	const struct ktls_kernel *kernel; /* injected setsockopt */
 	struct ktls_paths *paths;	  /* of file ranges; NULL: only mapped */
+	/* Full records under one key before it is changed; 0: what RFC 8446
+	 * section 5.5 allows, rounded down. */
+	uint64_t record_limit;
 };
 
 enum ktls_event {
@@ -72,7 +75,9 @@ enum ktls_failure {
 	KTLS_FAILURE_INJECTION, /* clear text behind STARTTLS */
 	KTLS_FAILURE_RECORD,	/* bad record (EBADMSG, EMSGSIZE): fatal alert */
 	KTLS_FAILURE_ALERT,	/* peer sent a fatal alert: text names it */
-	KTLS_FAILURE_REKEY,	/* KeyUpdate that this kernel can't follow */
+	KTLS_FAILURE_REKEY,	/* KeyUpdate that this kernel can't follow: nothing
+				 * more can be read, but what is written still
+				 * goes out when it is closed with FLUSH */
 	KTLS_FAILURE_INSTALL,	/* second setsockopt failed after the first */
 	KTLS_FAILURE_INTERNAL,	/* out of memory or operations */
 };
@@ -92,6 +97,7 @@ struct ktls_stream_info {
 	int reason_error;			    /* errno of SETSOCKOPT */
 	uint64_t bytes_in, bytes_out;		    /* application bytes */
 	uint64_t path_bytes[KTLS_PATHS]; /* those of file ranges, by path */
+	unsigned rekeys[KTLS_DIRECTIONS]; /* changes of keys in the kernel */
 };
 
 #define KTLS_OUT_MAX 24
@@ -175,6 +181,12 @@ int ktls_stream_send_file(struct ktls_stream *stream,
  */
 void ktls_stream_expect(struct ktls_stream *stream, enum ktls_direction dir,
 			uint64_t bytes);
+
+/* ktls_stream_worn() - a key has been used as much as RFC 8446 section 5.5
+ * allows and can't be changed (TLS 1.2, a kernel that can't rekey): end the
+ * connection where that does no harm. There is time for a hundred gigabytes
+ * more. */
+bool ktls_stream_worn(const struct ktls_stream *stream);
 
 /* ktls_stream_unsent() - bytes queued and not yet taken by the kernel. */
 size_t ktls_stream_unsent(const struct ktls_stream *stream);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Alerts through kernel TLS: a record of their own type, said by control data
- * (Documentation/networking/tls.rst, "Send TLS control messages"). With
- * sending in OpenSSL they are the engine's output.
+ * Alerts and other records of their own type through kernel TLS: the type is
+ * said by control data (Documentation/networking/tls.rst, "Send TLS control
+ * messages"). With sending in OpenSSL alerts are the engine's output.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +21,7 @@ enum {
 	LEVEL_FATAL = 2,
 };
 
-union alert_control {
+union record_control {
 	char bytes[CMSG_SPACE(sizeof(uint8_t))];
 	struct cmsghdr align;
 };
@@ -52,27 +52,29 @@ void kstream_alert_close_notify(struct ktls_stream_private *p)
 	}
 }
 
-static void alert_control_fill(union alert_control *control)
+static void record_control_fill(union record_control *control, uint8_t type)
 {
 	memset(control, 0, sizeof(*control));
 	control->align.cmsg_level = SOL_TLS;
 	control->align.cmsg_type = TLS_SET_RECORD_TYPE;
 	control->align.cmsg_len = CMSG_LEN(sizeof(uint8_t));
-	*CMSG_DATA(&control->align) = KTLS_ALERT;
+	*CMSG_DATA(&control->align) = type;
 }
 
 /* The first io_uring refuses control data: two bytes by the system call then,
  * once the socket takes them. */
-static void alert_by_call(struct ktls_stream_private *p, struct iovec *iov,
-			  union alert_control *control)
+static void alert_by_call(struct ktls_stream_private *p)
 {
+	union record_control control;
+	struct iovec iov = {.iov_base = &p->alert, .iov_len = 2};
 	struct msghdr msg = {
-		.msg_iov = iov,
+		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control->bytes,
-		.msg_controllen = sizeof(control->bytes),
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
 	};
 
+	record_control_fill(&control, KTLS_ALERT);
 	p->alert.due = false;
 	if (sendmsg(p->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
 	    errno != EAGAIN)
@@ -84,23 +86,29 @@ static void alert_by_call(struct ktls_stream_private *p, struct iovec *iov,
 	p->alert.due = p->ops.send != NULL;
 }
 
-void kstream_alert_send(struct ktls_stream_private *p)
+void kstream_record_send(struct ktls_stream_private *p, uint8_t type,
+			 void *data, size_t len)
 {
-	union alert_control control;
-	struct iovec iov = {.iov_base = &p->alert, .iov_len = 2};
+	union record_control control;
+	struct iovec iov = {.iov_base = data, .iov_len = len};
 
-	static_assert(offsetof(struct kstream_alert, description) == 1,
-		      "level and description are the record's two bytes");
-	assert(p->alert.due && !p->ops.send);
-	assert(p->path[KTLS_TX] == KSTREAM_KERNEL);
-	alert_control_fill(&control);
-	if (!uring_caps(p->env->ring)->sendmsg_control) {
-		alert_by_call(p, &iov, &control);
-		return;
-	}
+	assert(p->path[KTLS_TX] == KSTREAM_KERNEL && !p->ops.send);
+	record_control_fill(&control, type);
 	p->ops.send = uring_sendmsg(
 		p->env->ring, kstream_target(p, KSTREAM_IN_SEND), p->fd, &iov,
 		1, control.bytes, sizeof(control.bytes), MSG_NOSIGNAL);
+}
+
+void kstream_alert_send(struct ktls_stream_private *p)
+{
+	static_assert(offsetof(struct kstream_alert, description) == 1,
+		      "level and description are the record's two bytes");
+	assert(p->alert.due && !p->ops.send);
+	if (!uring_caps(p->env->ring)->sendmsg_control) {
+		alert_by_call(p);
+		return;
+	}
+	kstream_record_send(p, KTLS_ALERT, &p->alert, 2);
 	p->sending = KSTREAM_SENDING_ALERT;
 	p->alert.due = false;
 }

@@ -55,23 +55,32 @@ static enum kstream_state control_alert(struct ktls_stream_private *p,
 	return kstream_fail(p, KTLS_FAILURE_ALERT, 0, text);
 }
 
-/*
- * A kernel that can rekey (mainline 6.14) would be given the next generation
- * of keys here, RX at once and TX behind an answer; until the stream keeps
- * the secrets for that, a peer that changes keys is left in order.
- */
-static enum kstream_state control_key_update(struct ktls_stream_private *p)
+/* The message has to end its record, for what follows is under other keys
+ * (RFC 8446 section 5.1), and says whether we shall change ours. */
+static enum kstream_state control_key_update(struct ktls_stream_private *p,
+					     const unsigned char *data,
+					     size_t len)
 {
-	return kstream_fail(p, KTLS_FAILURE_REKEY, 0, NULL);
+	if (data[0] > 1) {
+		kstream_alert_fatal(p, KSTREAM_ALERT_ILLEGAL_PARAMETER);
+		return kstream_fail(p, KTLS_FAILURE_RECORD, 0,
+				    "malformed KeyUpdate");
+	}
+	if (len > 1)
+		return control_bad(p, "KeyUpdate inside a record");
+	return kstream_rekey_received(p, data[0] == 1);
 }
 
-static enum kstream_state control_message(struct ktls_stream_private *p,
-					  uint8_t type)
+/* A message's header is there. */
+static enum kstream_state control_message(struct ktls_stream_private *p)
 {
 	bool tls13 = p->agreed->version == KTLS_TLS_1_3;
+	uint8_t type = p->messages.header[0];
 
 	if (tls13 && type == MESSAGE_KEY_UPDATE)
-		return control_key_update(p);
+		return p->messages.left == 1
+			       ? p->state
+			       : control_bad(p, "malformed KeyUpdate");
 	/* A late ticket is of no use: OpenSSL is gone. */
 	if (tls13 && type == MESSAGE_NEW_SESSION_TICKET &&
 	    p->role == KTLS_CLIENT)
@@ -82,6 +91,21 @@ static enum kstream_state control_message(struct ktls_stream_private *p,
 	if (!tls13 && type == MESSAGE_CLIENT_HELLO && p->role == KTLS_SERVER)
 		return control_bad(p, "peer asked to renegotiate");
 	return control_bad(p, "unexpected handshake message");
+}
+
+/* One byte more of a message's header. */
+static enum kstream_state control_header(struct ktls_stream_private *p,
+					 unsigned char byte)
+{
+	struct kstream_messages *m = &p->messages;
+
+	m->header[m->have++] = byte;
+	if (m->have < sizeof(m->header))
+		return p->state;
+	m->have = 0;
+	m->left = (uint32_t)m->header[1] << 16 | (uint32_t)m->header[2] << 8 |
+		  m->header[3];
+	return control_message(p);
 }
 
 /* Messages may be cut anywhere, by records and by pieces of records. */
@@ -95,21 +119,28 @@ static enum kstream_state control_handshake(struct ktls_stream_private *p,
 	while (len > 0 && next == p->state) {
 		size_t n = m->left < len ? m->left : len;
 
-		data += n;
-		len -= n;
+		if (n == 0)
+			next = control_header(p, *data);
+		else if (m->header[0] == MESSAGE_KEY_UPDATE)
+			next = control_key_update(p, data, len);
 		m->left -= (uint32_t)n;
-		if (len == 0)
-			break;
-		m->header[m->have++] = *data++;
-		len--;
-		if (m->have < sizeof(m->header))
-			continue;
-		m->have = 0;
-		m->left = (uint32_t)m->header[1] << 16 |
-			  (uint32_t)m->header[2] << 8 | m->header[3];
-		next = control_message(p, m->header[0]);
+		data += n > 0 ? n : 1;
+		len -= n > 0 ? n : 1;
 	}
 	return next;
+}
+
+/* Each costs us work, and a KeyUpdate a change of keys. */
+static bool control_flood(struct ktls_stream_private *p)
+{
+	struct kstream_messages *m = &p->messages;
+	uint64_t seen = (p->bytes_in + p->bytes_out) / KSTREAM_CONTROL_BYTES +
+			uring_now(p->env->ring) / KSTREAM_CONTROL_NS;
+	uint64_t earned = seen - m->seen;
+
+	m->seen = seen;
+	m->spent = earned < m->spent ? (uint8_t)(m->spent - earned) : 0;
+	return m->spent++ >= KSTREAM_CONTROL_RECORDS;
 }
 
 enum kstream_state kstream_control(struct ktls_stream_private *p, uint8_t type,
@@ -118,7 +149,7 @@ enum kstream_state kstream_control(struct ktls_stream_private *p, uint8_t type,
 	assert(p->agreed && type != KTLS_APPLICATION_DATA);
 	if (len == 0)
 		return control_bad(p, "empty record");
-	if (++p->messages.count > KSTREAM_CONTROL_RECORDS)
+	if (control_flood(p))
 		return control_bad(p, "too many control records");
 	switch (type) {
 	case KTLS_ALERT:

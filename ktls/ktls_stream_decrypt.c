@@ -9,17 +9,15 @@
 
 #include "ktls/ktls_stream_private.h"
 
-/*
- * The engine may have had to answer (KeyUpdate, alert). With TX in the kernel
- * its answer can't be sent: a peer that wants new keys has to be left.
- */
+/* The engine may have had to answer, which with TX in the kernel is not its
+ * to do: a KeyUpdate, or under TLS 1.2 its refusal to renegotiate. */
 static enum kstream_state engine_answered(struct ktls_stream_private *p,
 					  enum kstream_state next)
 {
 	if (next == KSTREAM_FAILED || p->path[KTLS_TX] != KSTREAM_KERNEL ||
 	    !kstream_output_pending(p))
 		return next;
-	return kstream_fail(p, KTLS_FAILURE_REKEY, 0, NULL);
+	return kstream_rekey_answer(p);
 }
 
 static enum kstream_state engine_failed(struct ktls_stream_private *p)

@@ -85,12 +85,18 @@ void ktls_stream_info(const struct ktls_stream *stream,
 	for (unsigned dir = 0; dir < KTLS_DIRECTIONS; dir++) {
 		out->offload[dir] = p->path[dir] == KSTREAM_KERNEL;
 		out->reason[dir] = p->reason[dir];
+		out->rekeys[dir] = p->use[dir].renewed;
 	}
 }
 
 int ktls_stream_fd(const struct ktls_stream *stream)
 {
 	return stream->p->fd;
+}
+
+bool ktls_stream_worn(const struct ktls_stream *stream)
+{
+	return kstream_rekey_worn(stream->p);
 }
 
 size_t ktls_stream_unsent(const struct ktls_stream *stream)

@@ -113,6 +113,7 @@ static enum kstream_state offload_commit(struct ktls_stream_private *p,
 		}
 		p->path[dir] = KSTREAM_KERNEL;
 		p->reason[dir] = KTLS_REASON_NONE;
+		kstream_rekey_keep(p, dir, &keys[dir]);
 	}
 	if (wanted[KTLS_RX] && p->env->caps->no_pad &&
 	    p->agreed->version == KTLS_TLS_1_3)

@@ -13,6 +13,7 @@
  *   ktls_stream_recv.c       receiving on every path
  *   ktls_stream_decrypt.c    receiving through OpenSSL
  *   ktls_stream_control.c    alerts and handshake records of kernel TLS
+ *   ktls_stream_rekey.c      new keys, asked for or wanted
  *   ktls_stream_send.c       the output queue on every path
  *   ktls_stream_file.c       file ranges that are read or spliced
  *   ktls_stream_alert.c      alerts through kernel TLS
@@ -33,6 +34,7 @@
 #include "ktls/ktls_stream.h"
 #include "ktls/ktls_stream_inbox.h"
 #include "ktls/ktls_stream_queue.h"
+#include "ktls/ktls_stream_rekey.h"
 #include "uring/uring.h"
 
 /* More than this many unread buffers stop a multishot receive. */
@@ -41,8 +43,11 @@
 #define KSTREAM_SEND_MAX (1024 * 1024)
 /* In user space so much is encrypted before it is sent. */
 #define KSTREAM_SLICE_MAX (128 * 1024)
-/* Records that are not data, over a connection's life, in the kernel. */
+/* Records that are not data, in the kernel: so many in a row, and one more for
+ * each of these: bytes of data that went by in either direction, or time. */
 #define KSTREAM_CONTROL_RECORDS 64
+#define KSTREAM_CONTROL_BYTES	256
+#define KSTREAM_CONTROL_NS	URING_SEC
 /* Closing: longest wait without progress while the queue is sent; bounds for
  * reading to the peer's end. */
 #define KSTREAM_STALL_NS     (30 * URING_SEC)
@@ -123,6 +128,7 @@ enum kstream_sending {
 	KSTREAM_SENDING_FILL,	 /* out of the file */
 	KSTREAM_SENDING_CARRIER, /* into the socket */
 	KSTREAM_SENDING_ROOM,	 /* nothing: the socket is full */
+	KSTREAM_SENDING_KEY_UPDATE,
 };
 
 /* How the peer's bytes ended. */
@@ -168,9 +174,10 @@ struct kstream_carrier {
 /* Walks through the handshake messages of kernel TLS's control records. */
 struct kstream_messages {
 	unsigned char header[4];
-	uint8_t have;	/* bytes of header[] */
-	uint32_t left;	/* bytes of the message's body still to come */
-	uint32_t count; /* control records so far */
+	uint8_t have;  /* bytes of header[]; 0 while the body passes */
+	uint8_t spent; /* of KSTREAM_CONTROL_RECORDS */
+	uint32_t left; /* bytes of the message's body still to come */
+	uint64_t seen; /* what had been earned at the last record */
 };
 
 /* An alert for kernel TLS. The first two members are the record. */
@@ -226,6 +233,8 @@ struct ktls_stream_private {
 	struct ktls_engine *engine;    /* owned; NULL when plain or in kernel */
 	struct ktls_info *agreed;      /* owned; after the handshake */
 	struct kstream_messages messages;
+	struct kstream_use use[KTLS_DIRECTIONS]; /* of the kernel's keys */
+	struct kstream_rekey *rekey; /* owned; NULL: keys can't be changed */
 	enum ktls_failure failure;
 	int failure_error;
 	char *failure_text; /* owned; NULL: the kind's own text */
@@ -317,6 +326,7 @@ enum {
 	KSTREAM_ALERT_UNEXPECTED_MESSAGE = 10,
 	KSTREAM_ALERT_BAD_RECORD_MAC = 20,
 	KSTREAM_ALERT_RECORD_OVERFLOW = 22,
+	KSTREAM_ALERT_ILLEGAL_PARAMETER = 47,
 	KSTREAM_ALERT_USER_CANCELED = 90,
 };
 void kstream_alert_fatal(struct ktls_stream_private *p, uint8_t description);
@@ -325,11 +335,29 @@ void kstream_alert_close_notify(struct ktls_stream_private *p);
 void kstream_alert_send(struct ktls_stream_private *p);
 void kstream_alert_sent(struct ktls_stream_private *p,
 			const struct uring_event *ev);
+/* kstream_record_send() - one record of @type through kernel TLS; @data is
+ * borrowed until it is sent. ops.send stays NULL when there is no room. */
+void kstream_record_send(struct ktls_stream_private *p, uint8_t type,
+			 void *data, size_t len);
 
 /* ktls_stream_control.c: one piece of a record of kernel TLS that is not
  * application data. */
 enum kstream_state kstream_control(struct ktls_stream_private *p, uint8_t type,
 				   const unsigned char *data, size_t len);
+
+/* ktls_stream_rekey.c: what the states need of ktls_stream_rekey.h */
+
+/* kstream_rekey_received() - the peer's KeyUpdate has come through the kernel.
+ * @asked: it wants ours. */
+enum kstream_state kstream_rekey_received(struct ktls_stream_private *p,
+					  bool asked);
+/* kstream_rekey_answer() - OpenSSL receives and has answered a KeyUpdate, but
+ * the kernel sends. */
+enum kstream_state kstream_rekey_answer(struct ktls_stream_private *p);
+/* kstream_rekey_due() - a KeyUpdate goes out before anything else may. */
+bool kstream_rekey_due(const struct ktls_stream_private *p);
+enum kstream_state kstream_rekey_send(struct ktls_stream_private *p);
+enum kstream_state kstream_rekey_sent(struct ktls_stream_private *p, int res);
 
 /* ktls_stream_send.c */
 enum kstream_state kstream_sent(struct ktls_stream_private *p,

@@ -142,6 +142,9 @@ enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error)
 			return recv_bad_record(p, error);
 		break;
 	case EKEYEXPIRED:
+		/* else a KeyUpdate cut into records, which kernels can't join */
+		if (kstream_rekey_expired(p))
+			return p->state;
 		return kstream_fail(p, KTLS_FAILURE_REKEY, error, NULL);
 	default:
 		break;
@@ -165,6 +168,8 @@ static enum kstream_state recv_data(struct ktls_stream_private *p,
 				    const struct uring_event *ev)
 {
 	p->bytes_in += ev->buf.len;
+	if (p->path[KTLS_RX] == KSTREAM_KERNEL)
+		kstream_rekey_count(p, KTLS_RX, ev->buf.len);
 	kstream_say(p, KTLS_EVENT_READABLE);
 	return kstream_recv_keep(p, ev);
 }

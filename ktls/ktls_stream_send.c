@@ -48,6 +48,8 @@ bool kstream_send_idle(const struct ktls_stream_private *p)
 		return false;
 	if (allowed >= KSTREAM_SENDS_OUTPUT && (p->wire || send_output_due(p)))
 		return false;
+	if (kstream_rekey_due(p))
+		return false;
 	return allowed < KSTREAM_SENDS_ALL || send_ready(p) == 0;
 }
 
@@ -284,6 +286,9 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 		kstream_alert_send(p);
 		return p->state;
 	}
+	kstream_rekey_limits(p);
+	if (kstream_rekey_due(p))
+		return kstream_rekey_send(p);
 	error = send_fill_wire(p);
 	if (error < 0)
 		return kstream_fail(p, KTLS_FAILURE_INTERNAL, -error,
@@ -302,6 +307,8 @@ static void sent_queue(struct ktls_stream_private *p, size_t len)
 {
 	send_took(p, len);
 	p->bytes_out += len;
+	if (p->path[KTLS_TX] == KSTREAM_KERNEL)
+		kstream_rekey_count(p, KTLS_TX, len);
 	if (p->path[KTLS_TX] == KSTREAM_RAW && p->clear_left != SIZE_MAX) {
 		assert(len <= p->clear_left);
 		p->clear_left -= len;
@@ -347,6 +354,14 @@ static enum kstream_state sent_bytes(struct ktls_stream_private *p,
 	return p->state;
 }
 
+static enum kstream_state sent_key_update(struct ktls_stream_private *p,
+					  int res)
+{
+	if (res > 0 || res == -EINTR || res == -EAGAIN)
+		return kstream_rekey_sent(p, res);
+	return send_failed(p, res < 0 ? -res : EPIPE);
+}
+
 /* A poll that fails says nothing that the next send would not say better. */
 static enum kstream_state sent_room(struct ktls_stream_private *p)
 {
@@ -362,6 +377,8 @@ static enum kstream_state sent_by(struct ktls_stream_private *p,
 	case KSTREAM_SENDING_ALERT:
 		kstream_alert_sent(p, ev);
 		return p->state;
+	case KSTREAM_SENDING_KEY_UPDATE:
+		return sent_key_update(p, ev->res);
 	case KSTREAM_SENDING_FILL:
 		return kstream_carrier_filled(p, ev->res);
 	case KSTREAM_SENDING_ROOM:

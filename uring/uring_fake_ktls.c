@@ -15,7 +15,9 @@
 #endif
 
 enum {
+	TYPE_HANDSHAKE = 22,
 	TYPE_DATA = 23,
+	KEY_UPDATE = 24,
 	HEADER = 5,
 	TEXT_MAX = 16384,
 	RECORD_MAX = HEADER + TEXT_MAX + 2048,
@@ -30,7 +32,8 @@ struct fake_ktls_tx {
 
 struct fake_ktls_rx {
 	struct uring_fake_ktls *tls;
-	bool loaded; /* a record is in text[] */
+	bool loaded;  /* a record is in text[] */
+	bool expired; /* a KeyUpdate was read, its keys are not there */
 	uint8_t type;
 	int error;	/* for good */
 	size_t have;	/* of record[] */
@@ -51,9 +54,13 @@ int uring_fake_ktls_tx(struct uring_fake *fake, int fd,
 
 	if (!sock || !sock->peer)
 		return -ENOTCONN;
-	if (sock->tx)
+	if (sock->tx && !sock->tx->tls->rekeys)
 		return -EBUSY;
-	sock->tx = fake_alloc(sizeof(*sock->tx));
+	if (sock->tx)
+		sock->tx->tls->free(sock->tx->tls);
+	else
+		sock->tx = fake_alloc(sizeof(*sock->tx));
+	assert(sock->tx->len == 0); /* would change keys inside a record */
 	sock->tx->tls = tls;
 	return 0;
 }
@@ -65,10 +72,14 @@ int uring_fake_ktls_rx(struct uring_fake *fake, int fd,
 
 	if (!sock || !sock->peer)
 		return -ENOTCONN;
-	if (sock->rx)
+	if (sock->rx && !sock->rx->tls->rekeys)
 		return -EBUSY;
-	sock->rx = fake_alloc(sizeof(*sock->rx));
+	if (sock->rx)
+		sock->rx->tls->free(sock->rx->tls);
+	else
+		sock->rx = fake_alloc(sizeof(*sock->rx));
 	sock->rx->tls = tls;
+	sock->rx->expired = false;
 	return 0;
 }
 
@@ -239,6 +250,8 @@ static int load(struct uring_fake *fake, struct fake_sock *sock, bool *eof)
 	rx->at = 0;
 	rx->len = (size_t)text;
 	rx->loaded = rx->len > 0 || rx->type != TYPE_DATA;
+	rx->expired = rx->tls->rekeys && rx->type == TYPE_HANDSHAKE &&
+		      rx->len > 0 && rx->text[0] == KEY_UPDATE;
 	return 0;
 }
 
@@ -247,9 +260,14 @@ static int load_one(struct uring_fake *fake, struct fake_sock *sock, bool *eof)
 	int state = 0;
 
 	*eof = false;
-	while (!sock->rx->loaded && !*eof && state == 0)
-		state = sock->rx->error ? sock->rx->error
-					: load(fake, sock, eof);
+	while (!sock->rx->loaded && !*eof && state == 0) {
+		if (sock->rx->error)
+			state = sock->rx->error;
+		else if (sock->rx->expired)
+			state = -EKEYEXPIRED;
+		else
+			state = load(fake, sock, eof);
+	}
 	return state;
 }
 

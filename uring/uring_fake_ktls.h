@@ -9,7 +9,8 @@
  * that type.  Receiving: RECV gives application data and -EIO in front of
  * anything else; RECVMSG puts the type into the control area.  A record that
  * can't be opened is an error for good.  The end of the stream, even in the
- * middle of a record, reads as 0.
+ * middle of a record, reads as 0.  A kernel that can rekey gives -EKEYEXPIRED
+ * behind a handshake record that begins as a KeyUpdate, until new keys are set.
  */
 #ifndef URING_URING_FAKE_KTLS_H
 #define URING_URING_FAKE_KTLS_H
@@ -18,6 +19,7 @@
 
 /* One direction's cipher and keys; the first member of the test's struct. */
 struct uring_fake_ktls {
+	bool rekeys; /* the kernel can rekey (mainline 6.14) */
 	/* One record around @text (at most 16 KiB); returns its length. @out
 	 * holds len + 64 bytes. */
 	size_t (*seal)(struct uring_fake_ktls *, uint8_t type, const void *text,
@@ -29,8 +31,9 @@ struct uring_fake_ktls {
 	void (*free)(struct uring_fake_ktls *);
 };
 
-/* From now on @fd sends (receives) records. @tls is taken on success.
- * Returns 0, -EBUSY (keys are set already) or -ENOTCONN. */
+/* From now on @fd sends (receives) records, or does so under other keys. @tls
+ * is taken on success. Returns 0, -EBUSY (keys are set already, and can't be
+ * changed) or -ENOTCONN. */
 int uring_fake_ktls_tx(struct uring_fake *, int fd, struct uring_fake_ktls *);
 int uring_fake_ktls_rx(struct uring_fake *, int fd, struct uring_fake_ktls *);
 

@@ -106,7 +106,12 @@ static int install(const struct ktls_kernel *kernel, int fd, int level,
 		return 0;
 	tls = malloc(sizeof(*tls));
 	assert(tls);
-	*tls = (struct uring_fake_ktls){seal, open_record, forget};
+	*tls = (struct uring_fake_ktls){
+		.rekeys = w->caps.rekey_rx,
+		.seal = seal,
+		.open = open_record,
+		.free = forget,
+	};
 	r = name == TLS_TX_ ? uring_fake_ktls_tx(w->fake, fd, tls)
 			    : uring_fake_ktls_rx(w->fake, fd, tls);
 	if (r < 0)
@@ -163,6 +168,7 @@ static void open_world(struct world *w, uint8_t settings)
 	assert(r == 0);
 	w->caps.ulp = true;
 	memset(w->caps.cipher, 1, sizeof(w->caps.cipher));
+	w->caps.rekey_tx = w->caps.rekey_rx = settings & 16;
 	w->env = (struct ktls_env){.ring = w->ring,
 				   .bufs = w->bufs,
 				   .caps = &w->caps,

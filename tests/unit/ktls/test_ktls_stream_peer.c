@@ -65,6 +65,9 @@ static void on_message(int write, int version, int type, const void *data,
 
 	if (!write && type == SSL3_RT_ALERT && len >= 2)
 		p->alert = ((const unsigned char *)data)[1];
+	if (!write && type == SSL3_RT_HANDSHAKE && len >= 1)
+		p->key_updates +=
+			*(const unsigned char *)data == SSL3_MT_KEY_UPDATE;
 }
 
 void peer_tls(struct peer *p, SSL_CTX *ctx, bool server)
@@ -236,6 +239,14 @@ void peer_send_record(struct peer *p, uint8_t type, const void *data,
 
 	peer_send_raw(p, header, sizeof(header));
 	peer_send_raw(p, data, len);
+}
+
+void peer_key_update(struct peer *p, bool ask)
+{
+	assert_true(SSL_key_update(p->ssl, ask ? SSL_KEY_UPDATE_REQUESTED
+					       : SSL_KEY_UPDATE_NOT_REQUESTED));
+	assert_int_equal(SSL_do_handshake(p->ssl), 1);
+	peer_collect(p);
 }
 
 void peer_close_notify(struct peer *p)

@@ -160,6 +160,8 @@ int world_soft_tls(struct world *w, int fd, int name, const void *value,
 	soft->base.seal = w->config.clear_records ? clear_seal : soft_seal;
 	soft->base.open = w->config.clear_records ? clear_open : soft_open;
 	soft->base.free = soft_free;
+	soft->base.rekeys =
+		name == TLS_TX ? w->caps.rekey_tx : w->caps.rekey_rx;
 	error = keys_from(&soft->keys, value, len);
 	if (!error)
 		error = name == TLS_TX

@@ -64,10 +64,22 @@ void a_fatal_alert_is_a_failure_with_a_name(void **state);
 void reset_is_a_failure(void **state);
 void late_tickets_do_no_harm(void **state);
 void a_flood_of_tickets_ends(void **state);
-void a_key_update_is_followed_or_ends_in_order(void **state);
 void rekey_still_sends_the_queue(void **state);
-void a_key_update_before_the_first_reply(void **state);
 void renegotiation_is_refused(void **state);
 void bytes_in_are_bytes_out_on_every_way(void **state);
+
+/* Changes of keys; the first group needs a kernel that can rekey. */
+void the_peers_new_keys_are_followed(void **state);
+void new_keys_come_before_what_waits(void **state);
+void new_keys_at_any_time(void **state);
+void keys_are_changed_at_their_limit(void **state);
+void a_key_update_before_the_first_reply(void **state);
+void each_half_changes_keys(void **state);
+void a_flood_of_key_updates_ends(void **state);
+void many_key_updates_with_data_are_no_flood(void **state);
+void refused_new_keys_end(void **state);
+
+void keys_that_stay_are_worn_at_their_limit(void **state);
+void without_rekey_a_key_update_ends_in_order(void **state);
 
 #endif

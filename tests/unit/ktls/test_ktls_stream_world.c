@@ -157,6 +157,7 @@ static void world_caps(struct world *w)
 		return;
 	}
 	w->caps.ulp = w->config.kernel_tls;
+	w->caps.rekey_tx = w->caps.rekey_rx = w->config.rekey;
 	for (unsigned c = KTLS_AES_128_GCM; c < KTLS_CIPHERS; c++)
 		for (unsigned v = KTLS_TLS_1_2; v < KTLS_VERSIONS; v++)
 			for (unsigned d = 0; d < KTLS_DIRECTIONS; d++)
@@ -334,7 +335,8 @@ void world_open(struct world *w, struct shop *shop,
 	w->env = (struct ktls_env){.ring = w->ring,
 				   .bufs = w->bufs,
 				   .caps = &w->caps,
-				   .kernel = &w->kernel.base};
+				   .kernel = &w->kernel.base,
+				   .record_limit = w->config.record_limit};
 	if (w->fake)
 		assert_int_equal(uring_fake_socketpair(w->fake, fds), 0);
 	else

@@ -40,11 +40,13 @@ struct world_config {
 	enum uring_level level;
 	unsigned short_percent, delay_percent, reset_percent;
 	unsigned socket_buffer;
-	unsigned bufs;	    /* receive buffers; 0: 16 */
-	unsigned max_ops;   /* 0: the ring's own bound */
-	bool clear_records; /* fake kernel TLS: records without a cipher, so
+	unsigned bufs;	       /* receive buffers; 0: 16 */
+	unsigned max_ops;      /* 0: the ring's own bound */
+	bool clear_records;    /* fake kernel TLS: records without a cipher, so
 			     * that a test can write any it likes */
-	bool kernel_tls;    /* caps say that everything can be installed */
+	bool kernel_tls;       /* caps say that everything can be installed */
+	bool rekey;	       /* ... and changed, on the fake kernel */
+	uint64_t record_limit; /* of struct ktls_env */
 	enum ktls_version version; /* of the peer; NONE: both */
 	const char *suite;	   /* of the peer, OpenSSL's name; or NULL */
 	bool plain_peer;	   /* the peer never speaks TLS */
@@ -88,7 +90,8 @@ struct peer {
 	size_t out_len, out_at;
 	unsigned char *wire; /* not yet taken by the socket */
 	size_t wire_len;
-	int alert; /* last one received, description; -1: none */
+	int alert;	      /* last one received, description; -1: none */
+	unsigned key_updates; /* received */
 };
 
 struct world {
@@ -164,6 +167,8 @@ void peer_send_raw(struct peer *peer, const void *data, size_t len);
 /* One record for clear_records. */
 void peer_send_record(struct peer *peer, uint8_t type, const void *data,
 		      size_t len);
+/* A KeyUpdate goes out now; @ask: and one is wanted. */
+void peer_key_update(struct peer *peer, bool ask);
 void peer_close_notify(struct peer *peer);
 void peer_fin(struct peer *peer);
 void peer_reset(struct peer *peer);
