@@ -248,6 +248,20 @@ static void spare_prepare(struct spool *spool, uint64_t need)
 		spare_allocate(spool);
 }
 
+/* Room for the first segment, by blocking calls: the ring does not turn yet,
+ * but its work may interrupt them. 0 or -errno. */
+static int first_allocate(const struct spool_segment *segment)
+{
+	int r;
+
+	do
+		r = fallocate(segment->fd, 0, 0, (off_t)segment->size);
+	while (r && errno == EINTR);
+	if (r && errno == EOPNOTSUPP)
+		r = ftruncate(segment->fd, (off_t)segment->size);
+	return r ? -errno : 0;
+}
+
 int spool_segment_first(struct spool *spool)
 {
 	struct spool_segment *segment;
@@ -256,10 +270,7 @@ int spool_segment_first(struct spool *spool)
 	if (error)
 		return error;
 	spool->spare = segment;
-	if (fallocate(segment->fd, 0, 0, (off_t)segment->size) &&
-	    (errno != EOPNOTSUPP ||
-	     ftruncate(segment->fd, (off_t)segment->size)))
-		error = -errno;
+	error = first_allocate(segment);
 	if (!error && fsync(spool->dir_fd))
 		error = -errno;
 	if (error)
