@@ -40,8 +40,8 @@ struct tls_config {
 
 /* clang-format off */
 static const struct bench_opt options[] = {
-	{"tests", "LIST", "send, receive, handshake (all)",
-	 tls_plan_tests_opt, AT(plan.tests), "some of send,receive,handshake"},
+	{"tests", "LIST", "send, receive, exchange, handshake (all)",
+	 tls_plan_tests_opt, AT(plan.tests), "some of send,receive,exchange,handshake"},
 	{"paths", "LIST", "names with wild cards, as 'ktls-*,openssl-write'\n(all)",
 	 tls_plan_paths_opt, AT(plan.paths), "names that --list knows"},
 	{"list", NULL, "name the paths",
@@ -133,8 +133,9 @@ static int print_paths(void)
 	const struct tls_path *paths = tls_path_all(&count);
 
 	for (size_t i = 0; i < count; i++)
-		printf("%-10s %s\n", tls_test_name(paths[i].test),
-		       paths[i].name);
+		if (paths[i].test < TLS_TESTS)
+			printf("%-10s %s\n", tls_test_name(paths[i].test),
+			       paths[i].name);
 	return EX_OK;
 }
 

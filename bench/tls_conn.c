@@ -247,37 +247,6 @@ static int engine_open(struct opening *o)
 
 /* --- keys into the kernel --- */
 
-static int install_direction(struct opening *o, enum ktls_direction dir)
-{
-	struct ktls_keys keys = {0};
-	int err = ktls_engine_idle(o->c->engine, dir) ? 0 : -EBUSY;
-
-	if (!err)
-		err = ktls_engine_keys(o->c->engine, dir, &keys);
-	if (!err)
-		err = ktls_install(ktls_kernel_system(), o->c->fd, dir, &keys);
-	ktls_keys_wipe(&keys);
-	return explain(o, err,
-		       dir == KTLS_TX ? "installing TLS_TX"
-				      : "installing TLS_RX");
-}
-
-static int install_both(struct opening *o)
-{
-	int err = explain(o, ktls_attach(ktls_kernel_system(), o->c->fd),
-			  "TCP_ULP tls");
-
-	if (!err)
-		err = install_direction(o, KTLS_RX);
-	if (!err)
-		err = install_direction(o, KTLS_TX);
-	if (!err && o->setup->path->no_pad)
-		ktls_expect_no_pad(ktls_kernel_system(), o->c->fd);
-	/* As in the relay: what OpenSSL holds for the connection goes. */
-	ktls_engine_free(&o->c->engine);
-	return err;
-}
-
 static uint64_t thread_ns(void)
 {
 	struct timespec ts;
@@ -286,12 +255,55 @@ static uint64_t thread_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* Both directions' keys out of OpenSSL's secrets. */
+static int derive(struct opening *o, struct ktls_keys keys[KTLS_DIRECTIONS])
+{
+	for (int dir = 0; dir < KTLS_DIRECTIONS; dir++) {
+		enum ktls_direction d = (enum ktls_direction)dir;
+		int err = ktls_engine_idle(o->c->engine, d) ? 0 : -EBUSY;
+
+		if (!err)
+			err = ktls_engine_keys(o->c->engine, d, &keys[d]);
+		if (err)
+			return explain(o, err, "keys for the kernel");
+	}
+	return 0;
+}
+
+static int install_keys(struct opening *o,
+			const struct ktls_keys keys[KTLS_DIRECTIONS])
+{
+	const struct ktls_kernel *kernel = ktls_kernel_system();
+	int fd = o->c->fd;
+	int err = explain(o, ktls_attach(kernel, fd), "TCP_ULP tls");
+
+	if (!err)
+		err = explain(o,
+			      ktls_install(kernel, fd, KTLS_RX, &keys[KTLS_RX]),
+			      "installing TLS_RX");
+	if (!err)
+		err = explain(o,
+			      ktls_install(kernel, fd, KTLS_TX, &keys[KTLS_TX]),
+			      "installing TLS_TX");
+	if (!err && o->setup->path->no_pad)
+		ktls_expect_no_pad(kernel, fd);
+	return err;
+}
+
 static int install(struct opening *o)
 {
+	struct ktls_keys keys[KTLS_DIRECTIONS] = {0};
 	uint64_t start = thread_ns();
-	int err = install_both(o);
+	int err = derive(o, keys);
 
+	o->c->derive_ns = thread_ns() - start;
+	if (!err)
+		err = install_keys(o, keys);
+	for (int dir = 0; dir < KTLS_DIRECTIONS; dir++)
+		ktls_keys_wipe(&keys[dir]);
 	o->c->install_ns = thread_ns() - start;
+	/* As in the relay: what OpenSSL holds for the connection goes. */
+	ktls_engine_free(&o->c->engine);
 	return err;
 }
 

@@ -32,6 +32,7 @@ struct tls_conn {
 	struct ktls_engine *engine; /* owned; TLS_LAYER_ENGINE */
 	bool resumed;
 	uint64_t install_ns; /* CPU time of the install */
+	uint64_t derive_ns;  /* of it, deriving the keys */
 };
 
 /* How connections are made; the same for all of a run. */

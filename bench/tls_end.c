@@ -58,6 +58,12 @@ static int dial_all(struct tls_end *end, char *error)
 	return 0;
 }
 
+/* The client of an exchange: its stream shakes hands by itself. */
+static bool exchanges(const struct tls_end *end)
+{
+	return end->job.path->test == TLS_TEST_EXCHANGE;
+}
+
 static int open_mover(struct tls_end *end, struct tls_end_thread *t,
 		      char *error)
 {
@@ -67,8 +73,18 @@ static int open_mover(struct tls_end *end, struct tls_end_thread *t,
 		.size = end->job.size,
 		.chunk = end->job.chunk,
 	};
+	struct tls_relay_setup relay = {
+		.path = end->job.path,
+		.source = end->source,
+		.context = end->context,
+		.caps = &end->able->ktls,
+		.size = end->job.size,
+	};
 	struct tls_conn *conns = &end->conns[t->first];
 
+	if (exchanges(end))
+		return tls_relay_create(&relay, conns, t->count, t->first,
+					&t->relay, error, TLS_ERROR);
 	if (end->server)
 		return tls_receiver_create(end->job.path, end->folder, conns,
 					   t->count, &t->receiver, error,
@@ -83,7 +99,8 @@ static int open_thread(void *arg, unsigned thread, char *error)
 	struct tls_end_thread *t = &end->threads[thread];
 	struct tls_conn_setup setup = conn_setup(end);
 
-	for (unsigned i = t->first; i < t->first + t->count; i++) {
+	for (unsigned i = t->first; i < t->first + t->count && !exchanges(end);
+	     i++) {
 		struct tls_conn *c = &end->conns[i];
 		int fd = c->fd;
 		int err = tls_conn_open(c, &setup, &t->memory, fd, error,
@@ -146,10 +163,12 @@ static int transfer_thread(void *arg, unsigned thread, char *error)
 	struct tls_end *end = arg;
 	struct tls_end_thread *t = &end->threads[thread];
 
+	if (exchanges(end))
+		return tls_relay_run(t->relay, end->messages, error, TLS_ERROR);
 	if (!end->server)
 		return tls_sender_run(t->sender, end->messages, error,
 				      TLS_ERROR);
-	return tls_receiver_run(t->receiver, end->messages * end->job.size,
+	return tls_receiver_run(t->receiver, end->messages, end->job.size,
 				end->hashing ? &end->hashes[t->first] : NULL,
 				error, TLS_ERROR);
 }
@@ -204,7 +223,9 @@ int tls_end_expect(const struct tls_end *end, uint64_t first, uint64_t messages,
 		return -ENOMEM;
 	for (unsigned i = 0; i < end->job.connections; i++)
 		tls_source_hash(end->source, hash, i, first, messages,
-				end->job.size, end->hashes[i]);
+				end->job.size,
+				exchanges(end) ? tls_relay_commands : NULL,
+				end->hashes[i]);
 	fold(hash, end->hashes, end->job.connections, out);
 	bench_hash_free(hash);
 	return 0;
@@ -251,6 +272,7 @@ static int shake_once(struct tls_end *end, struct tls_end_thread *t,
 		atomic_fetch_add(&end->resumed, 1);
 	if (end->job.path->layer == TLS_LAYER_KERNEL) {
 		atomic_fetch_add(&end->install_ns, conn.install_ns);
+		atomic_fetch_add(&end->derive_ns, conn.derive_ns);
 		atomic_fetch_add(&end->installs, 1);
 	}
 	part(end, &conn);
@@ -279,6 +301,7 @@ int tls_end_shake(struct tls_end *end, uint64_t count, char *error)
 	atomic_store(&end->shake_failed, false);
 	atomic_store(&end->resumed, 0);
 	atomic_store(&end->install_ns, 0);
+	atomic_store(&end->derive_ns, 0);
 	atomic_store(&end->installs, 0);
 	return tls_crew_run(end->crew, shake_thread, end, error);
 }
@@ -292,6 +315,7 @@ static int close_thread(void *arg, unsigned thread, char *error)
 
 	tls_sender_free(&t->sender);
 	tls_receiver_free(&t->receiver);
+	tls_relay_free(&t->relay);
 	tls_conn_forget(&t->memory);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "bench/tls_crew.h"
 #include "bench/tls_dial.h"
 #include "bench/tls_recv.h"
+#include "bench/tls_relay.h"
 #include "bench/tls_send.h"
 #include "bench/tls_source.h"
 
@@ -55,6 +56,7 @@ struct tls_end_thread {
 	unsigned first, count; /* its connections */
 	struct tls_sender *sender;
 	struct tls_receiver *receiver;
+	struct tls_relay *relay;
 	struct tls_conn_memory memory;
 };
 
@@ -78,7 +80,7 @@ struct tls_end {
 	bool hashing;
 	uint64_t shakes; /* of the current call, all threads */
 	_Atomic bool shake_failed;
-	_Atomic uint64_t resumed, install_ns, installs;
+	_Atomic uint64_t resumed, install_ns, derive_ns, installs;
 };
 
 /*

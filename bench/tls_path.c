@@ -10,9 +10,10 @@ enum {
 	KIB = 1024,
 };
 
-#define SENDING	  .test = TLS_TEST_SEND
-#define RECEIVING .test = TLS_TEST_RECEIVE
-#define SHAKING	  .test = TLS_TEST_HANDSHAKE
+#define SENDING	   .test = TLS_TEST_SEND
+#define RECEIVING  .test = TLS_TEST_RECEIVE
+#define EXCHANGING .test = TLS_TEST_EXCHANGE
+#define SHAKING	   .test = TLS_TEST_HANDSHAKE
 
 /*
  * Copies, sending: kernel TLS encrypts out of the pages it is given, plain
@@ -49,6 +50,15 @@ static const struct tls_path paths[] = {
 	{"ktls-recv-nopad",   RECEIVING, TLS_LAYER_KERNEL,  TLS_RECV,      .no_pad = true},
 	{"ktls-recv-file",    RECEIVING, TLS_LAYER_KERNEL,  TLS_RECV_FILE, .copies = 2},
 	{"ktls-recv-nopad-file", RECEIVING, TLS_LAYER_KERNEL, TLS_RECV_FILE, .no_pad = true, .copies = 1},
+
+	{"relay-user",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_NEVER},
+	{"relay-user-read",   EXCHANGING, TLS_LAYER_ENGINE, TLS_READ,   .offload = TLS_OFFLOAD_NEVER},
+	{"relay-ktls",        EXCHANGING, TLS_LAYER_KERNEL, TLS_SEND,   .offload = TLS_OFFLOAD_BOTH},
+	{"relay-ktls-tx",     EXCHANGING, TLS_LAYER_KERNEL, TLS_SEND,   .offload = TLS_OFFLOAD_TX},
+	{"relay-ktls-splice", EXCHANGING, TLS_LAYER_KERNEL, TLS_SPLICE, .offload = TLS_OFFLOAD_BOTH},
+	{"relay-ktls-read",   EXCHANGING, TLS_LAYER_KERNEL, TLS_READ,   .offload = TLS_OFFLOAD_BOTH},
+	{"relay-auto",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_AUTO},
+	{"openssl-answer",    .test = TLS_TEST_ANSWER, TLS_LAYER_OPENSSL, TLS_ANSWER},
 
 	{"openssl-full",      SHAKING, TLS_LAYER_OPENSSL, TLS_SHAKE},
 	{"openssl-resumed",   SHAKING, TLS_LAYER_OPENSSL, TLS_SHAKE, .resume = true},
@@ -113,8 +123,10 @@ const struct tls_path *tls_path_peer(const struct tls_path *path)
 		return tls_path_find(plain ? "plain-recv" : "openssl-read");
 	case TLS_TEST_RECEIVE:
 		return tls_path_find(plain ? "plain-send" : "openssl-write");
+	case TLS_TEST_EXCHANGE:
+		return tls_path_find("openssl-answer");
 	case TLS_TEST_HANDSHAKE:
-	case TLS_TESTS:
+	case TLS_TEST_ANSWER:
 		break;
 	}
 	return path;
@@ -127,9 +139,11 @@ const char *tls_test_name(enum tls_test test)
 		return "send";
 	case TLS_TEST_RECEIVE:
 		return "receive";
+	case TLS_TEST_EXCHANGE:
+		return "exchange";
 	case TLS_TEST_HANDSHAKE:
 		return "handshake";
-	case TLS_TESTS:
+	case TLS_TEST_ANSWER:
 		break;
 	}
 	return "?";

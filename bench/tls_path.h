@@ -28,13 +28,25 @@ enum tls_method {
 	TLS_RECV,      /* what comes is counted */
 	TLS_RECV_FILE, /* what comes is written to a file */
 	TLS_SHAKE,     /* handshakes only */
+	TLS_RELAY,     /* exchange: ringpost's stream, the way it chooses */
+	TLS_ANSWER,    /* exchange: the server, SSL_read and SSL_write */
+};
+
+/* Exchange: where ringpost's stream has its keys. */
+enum tls_offload {
+	TLS_OFFLOAD_NEVER,
+	TLS_OFFLOAD_TX, /* sending in the kernel, receiving in OpenSSL */
+	TLS_OFFLOAD_BOTH,
+	TLS_OFFLOAD_AUTO, /* where its policy puts them */
 };
 
 enum tls_test {
 	TLS_TEST_SEND,	    /* the client's path is measured */
 	TLS_TEST_RECEIVE,   /* the server's */
+	TLS_TEST_EXCHANGE,  /* the client's, message and reply */
 	TLS_TEST_HANDSHAKE, /* both ends */
-	TLS_TESTS
+	TLS_TESTS,
+	TLS_TEST_ANSWER = TLS_TESTS, /* only as the other end */
 };
 
 struct tls_path {
@@ -42,9 +54,10 @@ struct tls_path {
 	enum tls_test test;
 	enum tls_layer layer;
 	enum tls_method method;
-	unsigned pipe;	 /* octets of the pipe; TLS_SPLICE */
-	bool no_pad;	 /* TLS_RX_EXPECT_NO_PAD */
-	bool resume;	 /* TLS_SHAKE: from a session ticket */
+	unsigned pipe; /* octets of the pipe; TLS_SPLICE */
+	bool no_pad;   /* TLS_RX_EXPECT_NO_PAD */
+	bool resume;   /* TLS_SHAKE: from a session ticket */
+	enum tls_offload offload;
 	unsigned copies; /* of message bytes on that side, beside the cipher's
 			  * own pass */
 };

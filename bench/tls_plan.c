@@ -17,7 +17,7 @@ enum {
 void tls_plan_default(struct tls_plan *plan)
 {
 	*plan = (struct tls_plan){
-		.tests = {true, true, true},
+		.tests = {true, true, true, true},
 		.versions = {1, {KTLS_TLS_1_3}},
 		.ciphers = {1, {KTLS_AES_128_GCM}},
 		.sizes = {4, {4096, 65536, 1 << 20, 16 << 20}},

@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 
 #include "bench/tls_recv_private.h"
+#include "bench/tls_relay.h"
 #include "bench/tls_source.h"
 
 /* Files are written from the front again, so that they stay this small; room
@@ -137,6 +138,31 @@ static int run_blocking(struct tls_receiver *r)
 	return r->err;
 }
 
+/* Message by message, each connection in turn, each answered. */
+static int run_answering(struct tls_receiver *r, uint64_t stretch)
+{
+	static const char reply[TLS_RELAY_REPLY] = "250 2.0.0 Ok";
+	bool all = false;
+
+	while (!all && !r->err) {
+		all = true;
+		for (unsigned i = 0; i < r->count && !r->err; i++) {
+			struct tls_in *in = &r->ins[i];
+			int err;
+
+			errno = 0;
+			err = read_stretch(in, stretch);
+			if (!err &&
+			    SSL_write(in->conn->ssl, reply, sizeof(reply)) <= 0)
+				err = errno ? -errno : -ECONNRESET;
+			if (err)
+				tls_in_fail(in, err, "answering");
+			all = all && !in->left;
+		}
+	}
+	return r->err;
+}
+
 /* --- runs --- */
 
 static int hash_file(struct tls_in *in, uint64_t bytes)
@@ -203,9 +229,20 @@ static int run_hashes(struct tls_receiver *r, uint64_t bytes,
 	return r->err;
 }
 
-int tls_receiver_run(struct tls_receiver *r, uint64_t bytes,
+static int run(struct tls_receiver *r, uint64_t stretch)
+{
+	if (r->ring)
+		return tls_receiver_ring_run(r);
+	return r->path->method == TLS_ANSWER ? run_answering(r, stretch)
+					     : run_blocking(r);
+}
+
+int tls_receiver_run(struct tls_receiver *r, uint64_t messages, size_t size,
 		     char (*hashes)[BENCH_HASH_TEXT], char *error, size_t cap)
 {
+	uint64_t stretch =
+		size + (r->path->method == TLS_ANSWER ? TLS_RELAY_COMMANDS : 0);
+	uint64_t bytes = messages * stretch;
 	int err;
 
 	r->error = error;
@@ -213,7 +250,7 @@ int tls_receiver_run(struct tls_receiver *r, uint64_t bytes,
 	r->hashing = hashes != NULL;
 	err = run_start(r, bytes);
 	if (!err)
-		err = r->ring ? tls_receiver_ring_run(r) : run_blocking(r);
+		err = run(r, stretch);
 	if (!err && hashes)
 		err = run_hashes(r, bytes, hashes);
 	return err;

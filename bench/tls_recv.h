@@ -23,13 +23,15 @@ int tls_receiver_create(const struct tls_path *path, const char *folder,
 			struct tls_receiver **out, char *error, size_t cap);
 
 /*
- * tls_receiver_run() - until `bytes` have come on each connection. With
- * `hashes` (of `count` texts) they are hashed: as they came, or read back from
- * the file they were written to. 0 or -errno with `error` filled; more than
- * `bytes` is an error.
+ * tls_receiver_run() - until `messages` of `size` octets have come on each
+ * connection; TLS_ANSWER has commands in front of each and answers it. With
+ * `hashes` (of `count` texts) all is hashed: as it came, or read back from the
+ * file it was written to. 0 or -errno with `error` filled; more octets than
+ * these are an error.
  */
-int tls_receiver_run(struct tls_receiver *receiver, uint64_t bytes,
-		     char (*hashes)[BENCH_HASH_TEXT], char *error, size_t cap);
+int tls_receiver_run(struct tls_receiver *receiver, uint64_t messages,
+		     size_t size, char (*hashes)[BENCH_HASH_TEXT], char *error,
+		     size_t cap);
 
 void tls_receiver_free(struct tls_receiver **receiver); /* accepts NULL */
 

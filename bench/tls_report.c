@@ -83,6 +83,17 @@ static const struct column receiving[] = {
 	{"switches",   9, TLS_SERVER_SWITCHES,     1,    2, false, false},
 	{"threads",    8, TLS_SERVER_WORKERS,      1,    0, false, false},
 };
+static const struct column exchanging[] = {
+	{"messages/s", 11, TLS_RATE,               1,    0, true,  false},
+	{"CPU us",     9, TLS_CLIENT_CPU,          1,    2, true,  false},
+	{"user",       8, TLS_CLIENT_USER,         1,    2, false, false},
+	{"system",     8, TLS_CLIENT_SYSTEM,       1,    2, false, false},
+	{"io-wq",      8, TLS_CLIENT_WORKER,       1,    2, false, false},
+	{"k insn",     9, TLS_CLIENT_INSTRUCTIONS, 1e-3, 2, true,  true},
+	{"peer us",    9, TLS_SERVER_CPU,          1,    2, false, false},
+	{"switches",   9, TLS_CLIENT_SWITCHES,     1,    2, false, false},
+	{"threads",    8, TLS_CLIENT_WORKERS,      1,    0, false, false},
+};
 static const struct column shaking[] = {
 	{"/s",          8, TLS_RATE,                1,    0, true,  false},
 	{"client us",  10, TLS_CLIENT_CPU,          1,    1, true,  false},
@@ -90,6 +101,7 @@ static const struct column shaking[] = {
 	{"client k insn", 14, TLS_CLIENT_INSTRUCTIONS, 1e-3, 1, true, true},
 	{"server k insn", 14, TLS_SERVER_INSTRUCTIONS, 1e-3, 1, true, true},
 	{"install us",  11, TLS_CLIENT_INSTALL,     1,    2, false, false},
+	{"(derive)",    9, TLS_CLIENT_DERIVE,       1,    2, false, false},
 	{"(server)",    9, TLS_SERVER_INSTALL,      1,    2, false, false},
 };
 /* clang-format on */
@@ -104,8 +116,11 @@ static const struct column *columns_of(enum tls_test test, size_t *count)
 	case TLS_TEST_RECEIVE:
 		*count = COLUMNS(receiving);
 		return receiving;
+	case TLS_TEST_EXCHANGE:
+		*count = COLUMNS(exchanging);
+		return exchanging;
 	case TLS_TEST_HANDSHAKE:
-	case TLS_TESTS:
+	case TLS_TEST_ANSWER:
 		break;
 	}
 	*count = COLUMNS(shaking);

@@ -28,6 +28,7 @@ const char *tls_metric_key(enum tls_metric metric)
 		[TLS_CLIENT_SWITCHES] = "client_switches",
 		[TLS_CLIENT_WORKERS] = "client_io_wq_threads",
 		[TLS_CLIENT_INSTALL] = "client_install_us",
+		[TLS_CLIENT_DERIVE] = "client_derive_us",
 		[TLS_SERVER_CPU] = "server_cpu_us",
 		[TLS_SERVER_USER] = "server_user_us",
 		[TLS_SERVER_SYSTEM] = "server_system_us",
@@ -37,6 +38,7 @@ const char *tls_metric_key(enum tls_metric metric)
 		[TLS_SERVER_SWITCHES] = "server_switches",
 		[TLS_SERVER_WORKERS] = "server_io_wq_threads",
 		[TLS_SERVER_INSTALL] = "server_install_us",
+		[TLS_SERVER_DERIVE] = "server_derive_us",
 		[TLS_KTHREADS] = "kthreads_us",
 		[TLS_SOFTIRQ] = "softirq_us",
 	};
@@ -59,13 +61,15 @@ void tls_row_free(struct tls_row *row)
 	row->values = NULL;
 }
 
-/* MiB or handshakes in a run. */
+/* MiB, messages or handshakes in a run. */
 static double units(const struct tls_row *row)
 {
 	double messages = (double)row->messages;
 
 	if (row->c.path->test == TLS_TEST_HANDSHAKE)
 		return messages;
+	if (row->c.path->test == TLS_TEST_EXCHANGE)
+		return messages * row->c.connections;
 	return messages * row->c.connections * (double)row->c.size / MIB;
 }
 
@@ -110,6 +114,10 @@ void tls_row_add(struct tls_row *row, const struct tls_sample *sample)
 		install(sample->client_install_ns, sample->installs);
 	v[TLS_SERVER_INSTALL] =
 		install(sample->server_install_ns, sample->installs);
+	v[TLS_CLIENT_DERIVE] =
+		install(sample->client_derive_ns, sample->installs);
+	v[TLS_SERVER_DERIVE] =
+		install(sample->server_derive_ns, sample->installs);
 	if (sample->client.machine) {
 		v[TLS_KTHREADS] =
 			(double)sample->client.kthread_ns / NS_PER_US / n;

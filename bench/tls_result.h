@@ -3,7 +3,8 @@
  * What was measured: a row for each path and set of numbers, with the values of
  * each repeat, or the reason why there are none.
  *
- * A unit is a MiB of message octets, or a handshake.
+ * A unit is a MiB of message octets; in an exchange it is a message, in the
+ * handshake test a handshake.
  */
 #ifndef BENCH_TLS_RESULT_H
 #define BENCH_TLS_RESULT_H
@@ -33,6 +34,7 @@ enum tls_metric {
 	TLS_CLIENT_SWITCHES,
 	TLS_CLIENT_WORKERS, /* threads, not for each unit */
 	TLS_CLIENT_INSTALL, /* us of CPU in one install of both keys */
+	TLS_CLIENT_DERIVE,  /* of it, deriving them */
 	TLS_SERVER_CPU,
 	TLS_SERVER_USER,
 	TLS_SERVER_SYSTEM,
@@ -42,6 +44,7 @@ enum tls_metric {
 	TLS_SERVER_SWITCHES,
 	TLS_SERVER_WORKERS,
 	TLS_SERVER_INSTALL,
+	TLS_SERVER_DERIVE,
 	/* Of the client's whole machine. */
 	TLS_KTHREADS, /* us */
 	TLS_SOFTIRQ,  /* us, by ticks */
@@ -75,7 +78,8 @@ void tls_row_free(struct tls_row *row);
 struct tls_sample {
 	struct tls_usage client, server;
 	uint64_t client_install_ns, server_install_ns; /* sums ... */
-	uint64_t installs;			       /* ... over so many */
+	uint64_t client_derive_ns, server_derive_ns;
+	uint64_t installs; /* ... over so many */
 };
 
 /* tls_row_add() - one more repeat. */

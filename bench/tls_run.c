@@ -130,7 +130,8 @@ static struct tls_job job_of(const struct client *c, const struct tls_row *row)
 static int order_open(struct client *c, const struct tls_row *row,
 		      const struct tls_job *job)
 {
-	bool ours = row->c.path->test == TLS_TEST_SEND;
+	bool ours = row->c.path->test == TLS_TEST_SEND ||
+		    row->c.path->test == TLS_TEST_EXCHANGE;
 	const struct tls_path *path =
 		ours ? tls_path_peer(row->c.path) : row->c.path;
 	char token[33];
@@ -223,6 +224,8 @@ static int hear_done(struct client *c, struct tls_sample *sample, char *hash)
 	snprintf(hash, BENCH_HASH_TEXT, "%s", tls_machine_text(answer, "hash"));
 	sample->server_install_ns = (uint64_t)json_integer_value(
 		json_object_get(answer, "install_ns"));
+	sample->server_derive_ns = (uint64_t)json_integer_value(
+		json_object_get(answer, "derive_ns"));
 	sample->installs = (uint64_t)json_integer_value(
 		json_object_get(answer, "installs"));
 	json_decref(answer);
@@ -313,6 +316,7 @@ static int shake(struct client *c, uint64_t count, struct tls_sample *sample)
 	theirs = hear_done(c, sample, hash);
 	tls_meter_stop(&c->meter, &sample->client);
 	sample->client_install_ns = c->end.install_ns;
+	sample->client_derive_ns = c->end.derive_ns;
 	if (err && !c->lost)
 		snprintf(c->error, sizeof(c->error), "%s", ours);
 	return err ? err : theirs;

@@ -151,6 +151,8 @@ static int prepare(struct tls_out *o)
 	case TLS_RECV:
 	case TLS_RECV_FILE:
 	case TLS_SHAKE:
+	case TLS_RELAY:
+	case TLS_ANSWER:
 		break;
 	}
 	return 0;

@@ -201,12 +201,13 @@ static int do_shake(struct session *s, const json_t *order)
 	tls_meter_stop(&s->meter, &usage);
 	if (err)
 		return say_error(s, s->error, false);
-	return tls_control_say(&s->control,
-			       json_pack("{s:b,s:o,s:I,s:I}", "ok", 1, "usage",
-					 tls_usage_pack(&usage), "install_ns",
-					 (json_int_t)s->end.install_ns,
-					 "installs",
-					 (json_int_t)s->end.installs));
+	return tls_control_say(
+		&s->control,
+		json_pack("{s:b,s:o,s:I,s:I,s:I}", "ok", 1, "usage",
+			  tls_usage_pack(&usage), "install_ns",
+			  (json_int_t)s->end.install_ns, "derive_ns",
+			  (json_int_t)s->end.derive_ns, "installs",
+			  (json_int_t)s->end.installs));
 }
 
 static int do_close(struct session *s, const json_t *order)

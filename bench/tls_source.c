@@ -12,6 +12,7 @@
 
 #include "bench/bench_rng.h"
 #include "bench/tls_conn.h"
+#include "bench/tls_relay.h"
 
 enum {
 	PAGE = 4096,
@@ -102,11 +103,14 @@ size_t tls_source_at(const struct tls_source *s, unsigned conn, uint64_t index,
 
 void tls_source_hash(const struct tls_source *s, struct bench_hash *hash,
 		     unsigned conn, uint64_t first, uint64_t count, size_t size,
-		     char text[BENCH_HASH_TEXT])
+		     const char *front, char text[BENCH_HASH_TEXT])
 {
 	bench_hash_start(hash);
-	for (uint64_t i = first; i < first + count; i++)
+	for (uint64_t i = first; i < first + count; i++) {
+		if (front)
+			bench_hash_add(hash, front, TLS_RELAY_COMMANDS);
 		bench_hash_add(hash, s->data + tls_source_at(s, conn, i, size),
 			       size);
+	}
 	bench_hash_text(hash, text);
 }

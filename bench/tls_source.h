@@ -32,10 +32,11 @@ void tls_source_close(struct tls_source *s);
 size_t tls_source_at(const struct tls_source *s, unsigned conn, uint64_t index,
 		     size_t size);
 
-/* tls_source_hash() - of `count` messages from `first` on, one after another. */
+/* tls_source_hash() - of `count` messages from `first` on, one after another,
+ * each with TLS_RELAY_COMMANDS octets of `front` (may be NULL) before it. */
 void tls_source_hash(const struct tls_source *s, struct bench_hash *hash,
 		     unsigned conn, uint64_t first, uint64_t count, size_t size,
-		     char text[BENCH_HASH_TEXT]);
+		     const char *front, char text[BENCH_HASH_TEXT]);
 
 /* tls_file_unnamed() - a file in `folder` that is gone when it is closed;
  * the descriptor, owned, or -errno. */
