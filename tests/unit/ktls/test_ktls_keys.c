@@ -13,7 +13,7 @@
 #include <openssl/hmac.h>
 
 #include "ktls/ktls_keys.h"
-#include "tests/unit/ktls/seal.h"
+#include "tests/support/seal.h"
 
 /* clang-format off */
 static const unsigned char rfc8448_client_secret[32] = {

@@ -13,7 +13,7 @@
 
 #include "tests/unit/ktls/engine_pair.h"
 #include "tests/unit/ktls/plain_peer.h"
-#include "tests/unit/ktls/seal.h"
+#include "tests/support/seal.h"
 
 #define NAME "mx.example.test"
 #define BULK (1500 * 1000)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/ktls/engine_pair.h"
-#include "tests/unit/ktls/seal.h"
+#include "tests/support/seal.h"
 
 struct fixture {
 	struct test_certs certs;

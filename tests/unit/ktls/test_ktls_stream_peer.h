@@ -11,8 +11,4 @@ void peer_tls(struct peer *peer, SSL_CTX *ctx, bool server);
 void peer_pump(struct peer *peer);
 void peer_free(struct peer *peer);
 
-/* A key for the fake's soft kernel TLS; as setsockopt(2). */
-int world_soft_tls(struct world *w, int fd, int name, const void *value,
-		   socklen_t len);
-
 #endif

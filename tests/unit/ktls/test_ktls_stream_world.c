@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/soft_tls.h"
 #include "tests/unit/ktls/test_ktls_stream_peer.h"
 
 #ifndef SOL_TLS
@@ -129,6 +130,18 @@ int shop_tear_down(void **state)
 
 /* --- the kernel's face --- */
 
+static int soft_tls(const struct world *w, int fd, int name, const void *value,
+		    socklen_t len)
+{
+	const struct soft_tls_how how = {
+		.rekeys[KTLS_TX] = w->caps.rekey_tx,
+		.rekeys[KTLS_RX] = w->caps.rekey_rx,
+		.clear = w->config.clear_records,
+	};
+
+	return soft_tls_set(w->fake, fd, name, value, len, &how);
+}
+
 static int world_setsockopt(const struct ktls_kernel *kernel, int fd, int level,
 			    int name, const void *value, socklen_t len)
 {
@@ -143,7 +156,7 @@ static int world_setsockopt(const struct ktls_kernel *kernel, int fd, int level,
 	if (!w->fake)
 		error = setsockopt(fd, level, name, value, len) ? -errno : 0;
 	else if (level == SOL_TLS && (name == TLS_TX || name == TLS_RX))
-		error = world_soft_tls(w, fd, name, value, len);
+		error = soft_tls(w, fd, name, value, len);
 	if (!error && level == SOL_TLS && (name == TLS_TX || name == TLS_RX))
 		w->kernel.calls[name == TLS_TX ? KTLS_TX : KTLS_RX]++;
 	return error;

@@ -2,7 +2,7 @@
 /*
  * Records by hand with EVP.
  */
-#include "tests/unit/ktls/seal.h"
+#include "tests/support/seal.h"
 
 #include <assert.h>
 #include <openssl/evp.h>

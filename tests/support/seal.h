@@ -4,8 +4,8 @@
  * does it: RFC 5288, 7905 (TLS 1.2), RFC 8446 section 5.2. Each call uses the
  * keys' sequence number and counts it up.
  */
-#ifndef TESTS_UNIT_KTLS_SEAL_H
-#define TESTS_UNIT_KTLS_SEAL_H
+#ifndef TESTS_SUPPORT_SEAL_H
+#define TESTS_SUPPORT_SEAL_H
 
 #include "ktls/ktls_keys.h"
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Kernel TLS for the fake kernel with real ciphers: the struct that ktls/
- * gives to setsockopt(2) becomes keys for seal() and unseal(), so that an
- * OpenSSL peer can tell whether keys, nonces and sequence numbers are right.
- */
+/* Kernel TLS for the fake kernel (soft_tls.h). */
+#include "tests/support/soft_tls.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <linux/tls.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/ktls/seal.h"
-#include "tests/unit/ktls/test_ktls_stream_peer.h"
+#include "tests/support/seal.h"
 #include "uring/uring_fake_ktls.h"
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 
 struct soft_tls {
 	struct uring_fake_ktls base;
@@ -150,24 +152,54 @@ static int keys_from(struct ktls_keys *keys, const void *value, size_t len)
 	}
 }
 
-int world_soft_tls(struct world *w, int fd, int name, const void *value,
-		   socklen_t len)
+int soft_tls_set(struct uring_fake *fake, int fd, int name, const void *value,
+		 socklen_t len, const struct soft_tls_how *how)
 {
 	struct soft_tls *soft = calloc(1, sizeof(*soft));
+	bool tx = name == TLS_TX;
 	int error;
 
 	assert(soft);
-	soft->base.seal = w->config.clear_records ? clear_seal : soft_seal;
-	soft->base.open = w->config.clear_records ? clear_open : soft_open;
+	soft->base.seal = how->clear ? clear_seal : soft_seal;
+	soft->base.open = how->clear ? clear_open : soft_open;
 	soft->base.free = soft_free;
-	soft->base.rekeys =
-		name == TLS_TX ? w->caps.rekey_tx : w->caps.rekey_rx;
+	soft->base.rekeys = how->rekeys[tx ? KTLS_TX : KTLS_RX];
 	error = keys_from(&soft->keys, value, len);
 	if (!error)
-		error = name == TLS_TX
-				? uring_fake_ktls_tx(w->fake, fd, &soft->base)
-				: uring_fake_ktls_rx(w->fake, fd, &soft->base);
+		error = tx ? uring_fake_ktls_tx(fake, fd, &soft->base)
+			   : uring_fake_ktls_rx(fake, fd, &soft->base);
 	if (error)
 		soft_free(&soft->base);
 	return error;
+}
+
+static int kernel_setsockopt(const struct ktls_kernel *base, int fd, int level,
+			     int name, const void *value, socklen_t len)
+{
+	const struct soft_tls_kernel *kernel =
+		(const struct soft_tls_kernel *)(const void *)base;
+
+	if (level != SOL_TLS || (name != TLS_TX && name != TLS_RX))
+		return 0;
+	return soft_tls_set(kernel->fake, fd, name, value, len, &kernel->how);
+}
+
+void soft_tls_kernel_init(struct soft_tls_kernel *kernel,
+			  struct uring_fake *fake, bool rekeys,
+			  struct ktls_caps *caps)
+{
+	*kernel = (struct soft_tls_kernel){
+		.base.setsockopt = kernel_setsockopt,
+		.fake = fake,
+		.how.rekeys = {rekeys, rekeys},
+	};
+	*caps = (struct ktls_caps){
+		.ulp = true,
+		.rekey_tx = rekeys,
+		.rekey_rx = rekeys,
+	};
+	for (unsigned c = KTLS_AES_128_GCM; c < KTLS_CIPHERS; c++)
+		for (unsigned v = KTLS_TLS_1_2; v < KTLS_VERSIONS; v++)
+			for (unsigned d = 0; d < KTLS_DIRECTIONS; d++)
+				caps->cipher[c][v][d] = true;
 }
