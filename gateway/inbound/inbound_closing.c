@@ -69,12 +69,23 @@ enum inbound_state inbound_gone_enter(struct inbound_session *s)
 	return INBOUND_GONE;
 }
 
+void inbound_note_failure(struct inbound_session *s)
+{
+	struct ktls_failure_info failure;
+
+	ktls_stream_failure(&s->stream, &failure);
+	inbound_log_failed(s);
+	s->rekeyed = failure.kind == KTLS_FAILURE_REKEY;
+	s->why = s->rekeyed ? "new keys" : "failed";
+}
+
 /* In order all the same: the stream knows what may still be sent, an alert for
- * one. */
+ * one, or words to a client whose new keys can't be followed. */
 enum inbound_state inbound_on_failed(struct inbound_session *s)
 {
-	inbound_log_failed(s);
-	s->why = "failed";
+	inbound_note_failure(s);
+	if (s->rekeyed)
+		inbound_say(s, REPLY_NEW_KEYS);
 	return INBOUND_CLOSING;
 }
 

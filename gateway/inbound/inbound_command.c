@@ -120,6 +120,12 @@ static bool must_stop(const struct inbound_session *s)
 	return s->pool->stopping && !(s->tx && s->tx->phase == INBOUND_CHUNKS);
 }
 
+/* Keys that have done their share, or new ones that can't be followed. */
+static bool needs_keys(const struct inbound_session *s)
+{
+	return !s->tx && (s->rekeyed || ktls_stream_worn(&s->stream));
+}
+
 /* After a command: may the session go on? */
 static enum inbound_state judge(struct inbound_session *s,
 				enum inbound_state next)
@@ -132,6 +138,8 @@ static enum inbound_state judge(struct inbound_session *s,
 		return give_up(s, REPLY_TOO_MANY_ERRORS, "too many errors");
 	if (must_stop(s))
 		return give_up(s, REPLY_SHUTDOWN, "shutdown");
+	if (needs_keys(s))
+		return give_up(s, REPLY_NEW_KEYS, "new keys");
 	inbound_timer_arm(s, config->timeouts.command);
 	return INBOUND_COMMAND;
 }

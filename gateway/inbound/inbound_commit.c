@@ -143,11 +143,12 @@ enum inbound_state inbound_commit_on_committed(struct inbound_session *s)
 	return INBOUND_COMMAND;
 }
 
+/* Whose new keys can't be followed still gets the answer, so that it need not
+ * send the message again. */
 enum inbound_state inbound_commit_on_failed(struct inbound_session *s)
 {
-	inbound_log_failed(s);
-	s->why = "failed";
-	return INBOUND_ORPHAN;
+	inbound_note_failure(s);
+	return s->rekeyed ? INBOUND_COMMIT : INBOUND_ORPHAN;
 }
 
 enum inbound_state inbound_commit_on_abort(struct inbound_session *s)

@@ -36,6 +36,7 @@ static const struct {
 	[REPLY_SHUTDOWN] = {REFUSES, "421 4.3.2 Service shutting down, closing connection"},
 	[REPLY_TOO_MANY_ERRORS] = {REFUSES, "421 4.7.0 Too many errors, closing connection"},
 	[REPLY_TOO_MANY_MESSAGES] = {REFUSES, "421 4.7.0 Too many messages on this connection, closing connection"},
+	[REPLY_NEW_KEYS] = {REFUSES, "421 4.7.0 New TLS keys need a new connection, closing connection"},
 	[REPLY_TOO_MANY_CONNECTIONS] = {REFUSES, "421 4.3.2 Too many connections, try again later"},
 	[REPLY_TOO_MANY_OF_CLIENT] = {REFUSES, "421 4.7.0 Too many connections from your address, try again later"},
 

@@ -154,6 +154,7 @@ struct inbound_session {
 	bool open;	/* CLOSED has not come yet */
 	bool admitted;	/* counted by the admission */
 	bool ended;	/* the peer sends no more */
+	bool rekeyed;	/* it does, under keys that can't be followed */
 	bool relay;	/* the client is in relay_from */
 	uint8_t writes; /* queued since the last WRITTEN */
 	struct uring_timer timer;
@@ -273,6 +274,8 @@ enum inbound_state inbound_aborting_enter(struct inbound_session *s);
 enum inbound_state inbound_gone_enter(struct inbound_session *s);
 void inbound_hang_up(struct inbound_session *s, enum ktls_close how);
 enum inbound_state inbound_on_failed(struct inbound_session *s);
+/* inbound_note_failure() - logs it; why the session ends. */
+void inbound_note_failure(struct inbound_session *s);
 enum inbound_state inbound_on_abort(struct inbound_session *s);
 
 /* --- inbound_body.c: bytes to the spool, for DATA and BDAT --- */

@@ -121,6 +121,16 @@ static void encrypt(struct sim_peer *p)
 	}
 }
 
+void sim_peer_key_update(struct sim_peer *p, bool ask)
+{
+	int r;
+
+	encrypt(p);
+	r = ktls_engine_key_update(p->engine, ask);
+	assert(r == 0);
+	take_output(p);
+}
+
 static bool transmit(struct sim_peer *p)
 {
 	bool moved = false;

@@ -27,6 +27,9 @@ struct sim_peer {
 void sim_peer_open(struct sim_peer *p, struct uring_fake *fake, int fd);
 /* Everything in p->out goes in clear, then the handshake begins. */
 void sim_peer_tls(struct sim_peer *p, struct ktls_ctx *ctx, const char *key);
+/* Under TLS 1.3: what was put goes out under the old keys, then a KeyUpdate;
+ * @ask: and one is wanted. */
+void sim_peer_key_update(struct sim_peer *p, bool ask);
 /* Move what can be moved; true: something moved. */
 bool sim_peer_pump(struct sim_peer *p);
 /* All that was put has left. */

@@ -139,6 +139,12 @@ struct world *world_start(const struct uring_fake_config *fake)
 	return w;
 }
 
+void world_kernel_tls(struct world *w, bool rekeys)
+{
+	soft_tls_kernel_init(&w->soft, w->fake, rekeys, &w->caps);
+	w->env.kernel = &w->soft.base;
+}
+
 void world_settle(struct world *w)
 {
 	for (int still = 0, i = 0; still < 16; i++) {
@@ -308,6 +314,12 @@ void client_start_tls(struct client *c)
 {
 	client_ask(c, "STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n");
 	client_tls(c);
+}
+
+void client_key_update(struct client *c, bool ask)
+{
+	sim_peer_key_update(&c->peer, ask);
+	world_settle(c->world);
 }
 
 void client_close(struct client *c)

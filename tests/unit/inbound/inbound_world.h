@@ -18,6 +18,7 @@
 
 #include "gateway/inbound/inbound.h"
 #include "tests/support/sim_peer.h"
+#include "tests/support/soft_tls.h"
 #include "tests/support/test_cert.h"
 #include "tests/unit/inbound/fake_spool.h"
 #include "uring/uring.h"
@@ -41,6 +42,7 @@ struct world {
 	struct uring_bufs *bufs;
 	struct ktls_caps caps;
 	struct ktls_kernel kernel;
+	struct soft_tls_kernel soft; /* after world_kernel_tls() */
 	struct ktls_env env;
 	struct config *config;
 	struct inbound_admission *admission;
@@ -60,6 +62,8 @@ int world_tear_down_group(void **state);
 
 /* @fake NULL: no accidents. */
 struct world *world_start(const struct uring_fake_config *fake);
+/* From now on keys go into the kernel, which can change them or not. */
+void world_kernel_tls(struct world *w, bool rekeys);
 /* Ends what runs, checks that nothing is left. */
 void world_end(struct world *w);
 /* Turns until nothing moves any more at this time. */
@@ -88,6 +92,8 @@ void client_expect_end(struct client *c);
 void client_start_tls(struct client *c);
 /* Handshake at once. */
 void client_tls(struct client *c);
+/* A KeyUpdate goes out; @ask: and one is wanted. */
+void client_key_update(struct client *c, bool ask);
 void client_close(struct client *c);
 void client_reset(struct client *c);
 /* Sends no more, still reads. */
