@@ -32,6 +32,19 @@ enum inbound_state inbound_relay_enter(struct inbound_session *s)
 	return INBOUND_RELAY;
 }
 
+/* Whose new keys can't be followed still hears what became of a message that
+ * the next hop has all of. */
+enum inbound_state inbound_relay_on_failed(struct inbound_session *s)
+{
+	inbound_note_failure(s);
+	if (!s->rekeyed)
+		return INBOUND_CLOSING;
+	if (s->tx->asked == INBOUND_ASKED_MESSAGE)
+		return INBOUND_RELAY;
+	inbound_say(s, REPLY_NEW_KEYS);
+	return INBOUND_CLOSING;
+}
+
 /* --- recipients --- */
 
 /* Of a message that no spool gives a number to. */

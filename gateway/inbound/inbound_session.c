@@ -77,7 +77,7 @@ static const struct row rows[INBOUND_STATES] = {
 		ON(never, never, never, never, stay, never, never,
 		   inbound_orphan_on_committed, stay, stay)},
 	[INBOUND_RELAY] = {"relay", inbound_relay_enter,
-		ON_RELAY(never, stay, stay, inbound_on_failed, never, never, stay, never,
+		ON_RELAY(never, stay, stay, inbound_relay_on_failed, never, never, stay, never,
 		   inbound_relay_on_answer, never, never, stay, inbound_on_abort)},
 	[INBOUND_CHUNK] = {"chunk", inbound_chunk_enter,
 		ON_RELAY(never, inbound_chunk_on_input, stay, inbound_on_failed, never,

@@ -260,6 +260,7 @@ enum inbound_state inbound_orphan_on_committed(struct inbound_session *s);
 
 enum inbound_state inbound_relay_enter(struct inbound_session *s);
 enum inbound_state inbound_relay_on_answer(struct inbound_session *s);
+enum inbound_state inbound_relay_on_failed(struct inbound_session *s);
 enum inbound_state inbound_chunk_enter(struct inbound_session *s);
 enum inbound_state inbound_chunk_on_input(struct inbound_session *s);
 enum inbound_state inbound_chunk_on_room(struct inbound_session *s);
