@@ -18,6 +18,7 @@
 #include "gateway/spool/spool.h"
 #include "gateway/spool/spool_format.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/test_tree.h"
 #include "uring/uring.h"
 #include "uring/uring_fake.h"
 
@@ -36,7 +37,7 @@ struct input {
 
 struct script {
 	struct input in;
-	char path[64];
+	char path[64]; /* the folder */
 	uint32_t number;
 	unsigned char segment[SEGMENT_ROOM];
 	size_t at;
@@ -354,16 +355,22 @@ static void open_log(const struct script *s, struct found *found, bool finish)
 	uring_destroy(&ring);
 }
 
-static void remove_folder(const char *path)
+static char folder[64]; /* of this process; empty between inputs */
+
+static void remove_folder(void)
 {
-	DIR *dir = opendir(path);
+	test_tree_remove(folder);
+}
+
+static void empty_folder(void)
+{
+	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
 	assert(dir);
 	while ((entry = readdir(dir)))
 		unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
-	rmdir(path);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -371,10 +378,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct script s;
 	static struct found first, second;
 
+	if (!*folder) {
+		test_tree_make("fuzz-spool", true, folder, sizeof(folder));
+		atexit(remove_folder);
+	}
 	s = (struct script){.in = {data, size}};
-	snprintf(s.path, sizeof(s.path), "%s/fuzz-spool.XXXXXX",
-		 access("/dev/shm", W_OK | X_OK) ? "/tmp" : "/dev/shm");
-	assert(mkdtemp(s.path));
+	memcpy(s.path, folder, sizeof(s.path));
 	script_run(&s);
 	open_log(&s, &first, false);
 	open_log(&s, &second, true);
@@ -385,6 +394,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		open_log(&s, &first, false);
 		assert(!first.count);
 	}
-	remove_folder(s.path);
+	empty_folder();
 	return 0;
 }

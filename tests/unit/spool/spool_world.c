@@ -12,18 +12,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/test_tree.h"
+
 #define TRACE	  "Received: by test; now\r\n"
 #define TURNS_MAX 1000000
 
 static unsigned answers_given;
+
+/* Where this process has its folders: on the disk, and in memory. */
+static char places[2][40];
+
+static void remove_places(void)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (*places[i])
+			test_tree_remove(places[i]);
+}
+
+/* Never a name that another process may have used and may still remove. */
+static const char *place(bool in_memory)
+{
+	char *path = places[in_memory];
+
+	if (!*places[0] && !*places[1])
+		assert_int_equal(atexit(remove_places), 0);
+	if (!*path)
+		test_tree_make("spool-test", in_memory, path,
+			       sizeof(places[0]));
+	return path;
+}
 
 static void world_init_in(struct world *w, const char *folder)
 {
 	static unsigned worlds;
 
 	memset(w, 0, sizeof(*w));
-	snprintf(w->path, sizeof(w->path), "%.30s/spool-test.%d.%u", folder,
-		 (int)getpid(), worlds++);
+	snprintf(w->path, sizeof(w->path), "%s/%u", folder, worlds++);
 	w->config = (struct spool_config){
 		.path = w->path,
 		.segment_size = 1024 * 1024,
@@ -33,17 +57,12 @@ static void world_init_in(struct world *w, const char *folder)
 
 void world_init(struct world *w)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	world_init_in(w, tmp ? tmp : "/tmp");
+	world_init_in(w, place(false));
 }
 
 void world_init_fast(struct world *w)
 {
-	if (access("/dev/shm", W_OK | X_OK))
-		world_init(w);
-	else
-		world_init_in(w, "/dev/shm");
+	world_init_in(w, place(true));
 	w->config.segment_size = 64 * 1024;
 }
 
