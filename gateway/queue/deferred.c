@@ -11,18 +11,43 @@ static bool earlier(const struct deferred *d, size_t a, size_t b)
 	return d->heap[a]->due < d->heap[b]->due;
 }
 
+static void put(struct deferred *d, size_t at, struct delivery *delivery)
+{
+	d->heap[at] = delivery;
+	delivery->heap_at = at;
+}
+
 static void swap(struct deferred *d, size_t a, size_t b)
 {
 	struct delivery *t = d->heap[a];
 
-	d->heap[a] = d->heap[b];
-	d->heap[b] = t;
+	put(d, a, d->heap[b]);
+	put(d, b, t);
+}
+
+static void sift_up(struct deferred *d, size_t i)
+{
+	for (; i > 0 && earlier(d, i, (i - 1) / 2); i = (i - 1) / 2)
+		swap(d, i, (i - 1) / 2);
+}
+
+static void sift_down(struct deferred *d, size_t i)
+{
+	for (;;) {
+		size_t least = i, left = 2 * i + 1;
+
+		for (size_t c = left; c < left + 2 && c < d->count; c++)
+			if (earlier(d, c, least))
+				least = c;
+		if (least == i)
+			return;
+		swap(d, i, least);
+		i = least;
+	}
 }
 
 bool deferred_push(struct deferred *d, struct delivery *delivery)
 {
-	size_t i = d->count;
-
 	if (d->count == d->room) {
 		size_t room = d->room ? d->room * 2 : 64;
 		struct delivery **more =
@@ -33,9 +58,8 @@ bool deferred_push(struct deferred *d, struct delivery *delivery)
 		d->heap = more;
 		d->room = room;
 	}
-	d->heap[d->count++] = delivery;
-	for (; i > 0 && earlier(d, i, (i - 1) / 2); i = (i - 1) / 2)
-		swap(d, i, (i - 1) / 2);
+	put(d, d->count++, delivery);
+	sift_up(d, d->count - 1);
 	return true;
 }
 
@@ -44,25 +68,26 @@ struct delivery *deferred_top(const struct deferred *d)
 	return d->count > 0 ? d->heap[0] : NULL;
 }
 
+void deferred_remove(struct deferred *d, struct delivery *delivery)
+{
+	size_t i = delivery->heap_at;
+	struct delivery *last = d->heap[--d->count];
+
+	delivery->heap_at = 0;
+	if (i == d->count)
+		return;
+	put(d, i, last);
+	sift_up(d, i);
+	sift_down(d, last->heap_at);
+}
+
 struct delivery *deferred_pop(struct deferred *d)
 {
 	struct delivery *top = deferred_top(d);
-	size_t i = 0;
 
-	if (!top)
-		return NULL;
-	d->heap[0] = d->heap[--d->count];
-	for (;;) {
-		size_t least = i, left = 2 * i + 1;
-
-		for (size_t c = left; c < left + 2 && c < d->count; c++)
-			if (earlier(d, c, least))
-				least = c;
-		if (least == i)
-			return top;
-		swap(d, i, least);
-		i = least;
-	}
+	if (top)
+		deferred_remove(d, top);
+	return top;
 }
 
 void deferred_deinit(struct deferred *d)

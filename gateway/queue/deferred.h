@@ -21,6 +21,8 @@ bool deferred_push(struct deferred *deferred, struct delivery *delivery);
 struct delivery *deferred_top(const struct deferred *deferred);
 /* deferred_pop() - remove and return the earliest, or NULL. */
 struct delivery *deferred_pop(struct deferred *deferred);
+/* deferred_remove() - @delivery is in it and doesn't wait any more. */
+void deferred_remove(struct deferred *deferred, struct delivery *delivery);
 /* deferred_deinit() - free the array, not the deliveries. */
 void deferred_deinit(struct deferred *deferred);
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/queue/domain.h"
+
 struct delivery *delivery_create(struct spool *spool,
 				 struct spool_message *message,
 				 const uint32_t *recipients, size_t count)
@@ -27,6 +29,20 @@ void delivery_free(struct delivery *d)
 {
 	assert(!d || !d->run);
 	free(d);
+}
+
+void delivery_place(struct delivery *d, enum delivery_place place)
+{
+	d->domain->places[d->place]--;
+	d->place = (uint8_t)place;
+	d->domain->places[place]++;
+}
+
+uint64_t delivery_id(const void *item)
+{
+	const struct delivery *d = item;
+
+	return spool_message_id(d->message);
 }
 
 int delivery_begin(struct delivery *d)

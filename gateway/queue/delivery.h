@@ -19,17 +19,33 @@ struct destination;
 struct domain;
 struct delivery_run;
 
+/* Where a delivery is; nothing but delivery_place() changes it. */
+enum delivery_place {
+	DELIVERY_AT_HAND,  /* with a session or a bounce, or on its way */
+	DELIVERY_WAITING,  /* in its domain's list */
+	DELIVERY_READY,	   /* in its destination's list */
+	DELIVERY_DEFERRED, /* in the heap, until due */
+	DELIVERY_HELD,	   /* nowhere, until somebody releases it */
+	DELIVERY_PLACES
+};
+
 struct delivery {
 	struct spool *spool; /* whose message it is */
 	struct spool_message
 		*message; /* the spool's; valid while a recipient is open */
 	struct domain *domain;		 /* counted */
 	struct destination *destination; /* counted; NULL: not ready */
-	struct delivery *next;		 /* in a list of ready ones */
+	struct delivery *next;		 /* WAITING, READY: in that list */
+	union {
+		struct delivery *prev; /* likewise */
+		size_t heap_at;	       /* DEFERRED: where in the heap */
+	};
 	struct delivery_run *run; /* owned; NULL when no transaction runs */
 	uint64_t due;		  /* wall clock, ns; when deferred */
 	uint64_t arrival;	  /* wall clock, ns */
-	uint32_t attempts;	  /* transactions that ended with an answer */
+	uint16_t attempts;	  /* transactions that ended with an answer */
+	uint8_t place;		  /* enum delivery_place */
+	uint32_t reply;		  /* the last one, in queue->replies; counted */
 	uint32_t recipient_count; /* open ones */
 	uint32_t recipients[];	  /* their indices in the envelope */
 };
@@ -60,6 +76,11 @@ struct delivery *delivery_create(struct spool *spool,
 				 struct spool_message *message,
 				 const uint32_t *recipients, size_t count);
 void delivery_free(struct delivery *delivery);
+
+/* delivery_place() - it is in @place now; its domain counts that. */
+void delivery_place(struct delivery *delivery, enum delivery_place place);
+/* delivery_id() - its message's; in the form that an order asks for. */
+uint64_t delivery_id(const void *delivery);
 
 /* delivery_begin() - open the view for a transaction. 0, -EBADMSG (the log is
  * damaged there), -errno. */

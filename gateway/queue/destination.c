@@ -94,7 +94,6 @@ static struct destination *create(struct queue *queue,
 	d->queue = queue;
 	d->route = route;
 	d->hop = &queue->config.hops[route - config->routes];
-	d->ready_tail = &d->ready;
 	d->limit = share_of(config, route);
 	d->blocked = (struct uring_timer){.fn = on_unblocked, .owner = d};
 	memcpy(d->text, text, len);
@@ -145,7 +144,7 @@ static void let_go(struct destination *d)
 {
 	if (d->users > 0 || d->session_count > 0)
 		return;
-	assert(!d->ready);
+	assert(!d->ready.first);
 	uring_timer_clear(ring_of(d), &d->blocked);
 	table_remove(&d->queue->destinations, &d->node);
 	free(d->sessions);
@@ -199,36 +198,37 @@ void destination_put(struct destination *d)
 
 /* --- ready deliveries --- */
 
+static void now_ready(struct destination *d, struct delivery *delivery)
+{
+	delivery_place(delivery, DELIVERY_READY);
+	d->queue->stats.ready++;
+}
+
 void destination_push(struct destination *d, struct delivery *delivery)
 {
-	delivery->next = NULL;
-	*d->ready_tail = delivery;
-	d->ready_tail = &delivery->next;
-	d->ready_count++;
-	d->queue->stats.ready++;
+	delivery_list_append(&d->ready, delivery);
+	now_ready(d, delivery);
 }
 
 void destination_push_front(struct destination *d, struct delivery *delivery)
 {
-	delivery->next = d->ready;
-	if (!d->ready)
-		d->ready_tail = &delivery->next;
-	d->ready = delivery;
-	d->ready_count++;
-	d->queue->stats.ready++;
+	delivery_list_prepend(&d->ready, delivery);
+	now_ready(d, delivery);
+}
+
+void destination_remove(struct destination *d, struct delivery *delivery)
+{
+	delivery_list_remove(&d->ready, delivery);
+	delivery_place(delivery, DELIVERY_AT_HAND);
+	d->queue->stats.ready--;
 }
 
 struct delivery *destination_pop(struct destination *d)
 {
-	struct delivery *delivery = d->ready;
+	struct delivery *delivery = d->ready.first;
 
-	if (!delivery)
-		return NULL;
-	d->ready = delivery->next;
-	if (!d->ready)
-		d->ready_tail = &d->ready;
-	d->ready_count--;
-	d->queue->stats.ready--;
+	if (delivery)
+		destination_remove(d, delivery);
 	return delivery;
 }
 

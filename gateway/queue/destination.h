@@ -12,6 +12,7 @@
 #include "gateway/dns/dns.h"
 #include "gateway/outbound/outbound.h"
 #include "gateway/queue/delivery.h"
+#include "gateway/queue/delivery_list.h"
 #include "gateway/queue/table.h"
 #include "uring/uring_timer.h"
 
@@ -44,8 +45,7 @@ struct destination {
 	const struct config_route *route;
 	const struct next_hop *hop;
 	unsigned users;			      /* domains and deliveries */
-	struct delivery *ready, **ready_tail; /* due, oldest first */
-	size_t ready_count;
+	struct delivery_list ready;	      /* due, oldest first */
 	struct destination_session *sessions; /* owned, room for limit */
 	unsigned session_count, session_room, limit;
 	struct destination_target *targets; /* owned, by preference */
@@ -77,6 +77,8 @@ void destination_push(struct destination *d, struct delivery *delivery);
 void destination_push_front(struct destination *d, struct delivery *delivery);
 /* destination_pop() - the next one ready, or NULL. */
 struct delivery *destination_pop(struct destination *d);
+/* destination_remove() - @delivery, which is ready here, no longer is. */
+void destination_remove(struct destination *d, struct delivery *delivery);
 /* destination_pump() - bring ready deliveries and sessions together. */
 void destination_pump(struct destination *d);
 

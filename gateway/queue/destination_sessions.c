@@ -179,7 +179,7 @@ static bool wants_session(const struct destination *d)
 
 	if (d->queue->stopping || d->blocked.armed)
 		return false;
-	if (d->session_count >= d->limit || opening >= d->ready_count)
+	if (d->session_count >= d->limit || opening >= d->ready.count)
 		return false;
 	return d->failures == 0 || opening == 0;
 }
@@ -189,7 +189,7 @@ void destination_pump(struct destination *d)
 	struct outbound_session *idle;
 
 	destination_ref(d);
-	while (d->ready && !d->queue->stopping && (idle = any_idle(d)))
+	while (d->ready.first && !d->queue->stopping && (idle = any_idle(d)))
 		outbound_wake(idle);
 	while (wants_session(d))
 		if (!open_one(d))
@@ -276,8 +276,8 @@ static void expire(struct destination *d, const struct outbound_answer *answer)
 {
 	const struct config_retry *retry = &d->queue->config.config->retry;
 
-	while (d->ready &&
-	       retry_expired(retry, d->ready->arrival, queue_wall(d->queue)))
+	while (d->ready.first && retry_expired(retry, d->ready.first->arrival,
+					       queue_wall(d->queue)))
 		queue_unreachable(destination_pop(d), answer);
 }
 
@@ -286,7 +286,7 @@ static void fall_back(struct destination *d)
 {
 	struct delivery *delivery;
 
-	if (!d->ready || d->failures < d->route->fallback_after)
+	if (!d->ready.first || d->failures < d->route->fallback_after)
 		return;
 	while ((delivery = destination_pop(d))) {
 		if (!domain_fall_back(delivery)) {

@@ -29,40 +29,85 @@ const char *domain_name(const struct domain *domain)
 
 /* --- idle ones --- */
 
+static void link_last(struct domain_list *list, struct domain *domain)
+{
+	domain->before = list->last;
+	domain->behind = NULL;
+	if (list->last)
+		list->last->behind = domain;
+	else
+		list->first = domain;
+	list->last = domain;
+	list->count++;
+}
+
+static void unlink_from(struct domain_list *list, struct domain *domain)
+{
+	if (domain->before)
+		domain->before->behind = domain->behind;
+	else
+		list->first = domain->behind;
+	if (domain->behind)
+		domain->behind->before = domain->before;
+	else
+		list->last = domain->before;
+	list->count--;
+}
+
 static void make_idle(struct domain *domain)
 {
 	struct queue *queue = domain->queue;
 
+	for (struct domain_walk *w = queue->walks; w; w = w->next)
+		if (w->at == domain)
+			w->at = domain->behind;
+	unlink_from(&queue->busy, domain);
 	domain->idle_since = now_of(queue);
-	domain->idler = queue->idle_last;
-	domain->busier = NULL;
-	if (queue->idle_last)
-		queue->idle_last->busier = domain;
-	else
-		queue->idle = domain;
-	queue->idle_last = domain;
-	queue->idle_count++;
+	link_last(&queue->idle, domain);
 }
 
 static void make_busy(struct domain *domain)
 {
 	struct queue *queue = domain->queue;
 
-	if (domain->idler)
-		domain->idler->busier = domain->busier;
-	else
-		queue->idle = domain->busier;
-	if (domain->busier)
-		domain->busier->idler = domain->idler;
-	else
-		queue->idle_last = domain->idler;
-	queue->idle_count--;
+	unlink_from(&queue->idle, domain);
+	link_last(&queue->busy, domain);
 }
 
-/* With nobody counting on it, and not idle (any more). */
+void domain_walk_begin(struct queue *queue, struct domain_walk *walk)
+{
+	walk->at = queue->busy.first;
+	walk->next = queue->walks;
+	queue->walks = walk;
+}
+
+struct domain *domain_walk_next(struct domain_walk *walk)
+{
+	struct domain *domain = walk->at;
+
+	if (domain)
+		walk->at = domain->behind;
+	return domain;
+}
+
+void domain_walk_end(struct queue *queue, struct domain_walk *walk)
+{
+	struct domain_walk **at = &queue->walks;
+
+	while (*at && *at != walk)
+		at = &(*at)->next;
+	assert(*at);
+	*at = walk->next;
+}
+
+/* An idle one. */
 static void free_domain(struct domain *domain)
 {
-	assert(!domain->waiting && !domain->touched);
+	assert(domain->users == 0 && domain->mail.total == 0);
+	assert(!domain->waiting.first && !domain->touched);
+	unlink_from(&domain->queue->idle, domain);
+	order_deinit(&domain->mail);
+	replies_drop(&domain->queue->replies, domain->reply);
 	dns_cancel(&domain->lookup);
 	destination_put(domain->destination);
 	table_remove(&domain->queue->domains, &domain->node);
@@ -72,13 +117,12 @@ static void free_domain(struct domain *domain)
 /* As many as were added since: never much work at once. */
 static void forget_idle(struct queue *queue)
 {
-	for (int i = 0; i < 2 && queue->idle; i++) {
-		struct domain *domain = queue->idle;
+	for (int i = 0; i < 2 && queue->idle.first; i++) {
+		struct domain *domain = queue->idle.first;
 
-		if (queue->idle_count <= IDLE_MAX &&
+		if (queue->idle.count <= IDLE_MAX &&
 		    now_of(queue) - domain->idle_since < IDLE_TIME)
 			return;
-		make_busy(domain);
 		free_domain(domain);
 	}
 }
@@ -128,7 +172,7 @@ static struct domain *create(struct queue *queue,
 		domain->hop = &route->fallback;
 	else if (!route->next_hop.mx)
 		domain->hop = &route->next_hop;
-	domain->waiting_tail = &domain->waiting;
+	order_init(&domain->mail, delivery_id);
 	memcpy(domain->name, name, len);
 	if (table_add(&queue->domains, &domain->node, hash))
 		return domain;
@@ -146,8 +190,10 @@ static struct domain *get(struct queue *queue, const struct config_route *route,
 		return domain_ref(domain);
 	forget_idle(queue);
 	domain = create(queue, route, fallback, name, hash);
-	if (domain)
-		domain->users = 1;
+	if (!domain)
+		return NULL;
+	domain->users = 1;
+	link_last(&queue->busy, domain);
 	return domain;
 }
 
@@ -194,18 +240,67 @@ void domain_put(struct domain *domain)
 		make_idle(domain);
 }
 
+/* --- its deliveries --- */
+
+bool domain_enter(struct domain *domain, struct delivery *delivery)
+{
+	struct queue *queue = domain->queue;
+
+	assert(!delivery->domain);
+	if (!order_add(&queue->mail, delivery))
+		return false;
+	if (!order_add(&domain->mail, delivery)) {
+		order_remove(&queue->mail, delivery);
+		return false;
+	}
+	delivery->domain = domain_ref(domain);
+	domain->places[delivery->place]++;
+	return true;
+}
+
+void domain_leave(struct delivery *delivery)
+{
+	struct domain *domain = delivery->domain;
+
+	order_remove(&domain->queue->mail, delivery);
+	order_remove(&domain->mail, delivery);
+	domain->places[delivery->place]--;
+	delivery->domain = NULL;
+	domain_put(domain);
+}
+
+/* @to is counted already. */
+static bool change_domain(struct delivery *delivery, struct domain *to)
+{
+	struct domain *from = delivery->domain;
+
+	if (!order_add(&to->mail, delivery))
+		return false;
+	order_remove(&from->mail, delivery);
+	from->places[delivery->place]--;
+	to->places[delivery->place]++;
+	delivery->domain = to;
+	domain_put(from);
+	return true;
+}
+
 /* --- waiting deliveries --- */
+
+void domain_remove(struct delivery *delivery)
+{
+	struct domain *domain = delivery->domain;
+
+	delivery_list_remove(&domain->waiting, delivery);
+	delivery_place(delivery, DELIVERY_AT_HAND);
+	domain->queue->stats.ready--;
+}
 
 static struct delivery *pop(struct domain *domain)
 {
-	struct delivery *delivery = domain->waiting;
+	struct delivery *delivery = domain->waiting.first;
 
-	if (!delivery)
-		return NULL;
-	domain->waiting = delivery->next;
-	if (!domain->waiting)
-		domain->waiting_tail = &domain->waiting;
-	domain->queue->stats.ready--;
+	if (delivery)
+		domain_remove(delivery);
 	return delivery;
 }
 
@@ -213,9 +308,8 @@ static void append(struct domain *domain, struct delivery *delivery)
 {
 	struct queue *queue = domain->queue;
 
-	delivery->next = NULL;
-	*domain->waiting_tail = delivery;
-	domain->waiting_tail = &delivery->next;
+	delivery_list_append(&domain->waiting, delivery);
+	delivery_place(delivery, DELIVERY_WAITING);
 	queue->stats.ready++;
 	if (domain->touched)
 		return;
@@ -234,9 +328,10 @@ bool domain_fall_back(struct delivery *delivery)
 	other = get(domain->queue, domain->route, true, "");
 	if (!other)
 		return false;
-	delivery->domain = other;
-	domain_put(domain);
-	return true;
+	if (change_domain(delivery, other))
+		return true;
+	domain_put(other);
+	return false;
 }
 
 void domain_push(struct delivery *delivery)
@@ -269,15 +364,12 @@ static void fail_all(struct domain *domain, const struct dns_answer *answer)
 		.text = answer->text,
 		.where = "DNS",
 	};
-	const struct delivery *delivery;
-	size_t count = 0;
+	size_t count = domain->waiting.count;
 
 	log_warning("queue.unresolved", L_STR("domain", domain_name(domain)),
 		    L_UINT("code", no.code), L_STR("dsn", no.enhanced),
 		    L_STR("error", no.text));
 	/* Those that wait now: one that can't be put off comes back. */
-	for (delivery = domain->waiting; delivery; delivery = delivery->next)
-		count++;
 	domain_ref(domain);
 	while (count-- > 0)
 		queue_unreachable(pop(domain), &no);
@@ -376,7 +468,7 @@ static void resolve(struct domain *domain)
 
 static void pump(struct domain *domain)
 {
-	if (!domain->waiting)
+	if (!domain->waiting.first)
 		return;
 	if (domain->destination && now_of(domain->queue) < domain->valid_until)
 		hand_over(domain);
@@ -426,8 +518,6 @@ static void free_one(struct table_node *node, void *arg)
 	while ((delivery = pop(domain)))
 		queue_drop(delivery);
 	domain_put(domain);
-	assert(domain->users == 0);
-	make_busy(domain);
 	free_domain(domain);
 }
 

@@ -16,10 +16,24 @@
 #include "gateway/config/config.h"
 #include "gateway/dns/dns.h"
 #include "gateway/queue/delivery.h"
+#include "gateway/queue/delivery_list.h"
+#include "gateway/queue/order.h"
 #include "gateway/queue/table.h"
 
 struct queue;
 struct destination;
+
+/* Domains in a row; a domain is in queue->busy or in queue->idle. */
+struct domain_list {
+	struct domain *first, *last;
+	unsigned count;
+};
+
+/* A walk through queue->busy that lives while the list changes. */
+struct domain_walk {
+	struct domain *at; /* the next one, or NULL: the end */
+	struct domain_walk *next;
+};
 
 struct domain {
 	struct table_node node; /* first: the pointers are the same */
@@ -27,14 +41,19 @@ struct domain {
 	const struct config_route *route;
 	const struct config_next_hop *hop; /* NULL: MX hosts of name */
 	bool fallback;			   /* hop is the route's fallback */
-	unsigned users; /* deliveries, and callers of domain_get() */
-	struct delivery *waiting, **waiting_tail; /* for DNS, or for a pump */
-	struct dns_lookup *lookup;		  /* under way, or NULL */
+	unsigned users;	   /* deliveries, and callers of domain_get() */
+	struct order mail; /* all its deliveries */
+	size_t places[DELIVERY_PLACES];	 /* of them, how many are there */
+	uint32_t reply;			 /* the last one; counted */
+	uint64_t reply_at;		 /* wall clock, ns */
+	struct delivery_list waiting;	 /* for DNS, or for a pump */
+	struct dns_lookup *lookup;	 /* under way, or NULL */
 	struct destination *destination; /* last answer's; counted, or NULL */
 	uint64_t valid_until;		 /* ring time */
 	bool touched; /* in queue->touched, by next_touched */
 	struct domain *next_touched;
-	struct domain *idler, *busier; /* in queue->idle when users == 0 */
+	struct domain *before, *behind; /* in queue->busy; or in queue->idle,
+					 * when users == 0 */
 	uint64_t idle_since;
 	char name[]; /* lower case where ASCII; "" with a hop */
 };
@@ -47,6 +66,19 @@ struct domain *domain_ref(struct domain *domain);
 void domain_put(struct domain *domain);
 /* domain_name() - for logs: the domain, or the next hop's "host:port". */
 const char *domain_name(const struct domain *domain);
+
+/* domain_enter() - @delivery, which has no domain, belongs to @domain from now
+ * on. False: no memory. domain_leave() - it belongs to none any more. */
+bool domain_enter(struct domain *domain, struct delivery *delivery);
+void domain_leave(struct delivery *delivery);
+/* domain_remove() - @delivery, which is waiting in its domain, no longer is. */
+void domain_remove(struct delivery *delivery);
+
+/* domain_walk_begin() - put @walk before the first busy domain; it is borrowed
+ * until domain_walk_end(). domain_walk_next() - the next one, or NULL. */
+void domain_walk_begin(struct queue *queue, struct domain_walk *walk);
+struct domain *domain_walk_next(struct domain_walk *walk);
+void domain_walk_end(struct queue *queue, struct domain_walk *walk);
 
 /* domain_push() - @delivery, which has its domain, is due; nothing happens
  * before domains_pump(). With too many attempts behind it the delivery changes

@@ -57,6 +57,7 @@ static void on_due(void *owner)
 	while ((top = deferred_top(&queue->deferred)) && top->due <= now) {
 		struct delivery *delivery = deferred_pop(&queue->deferred);
 
+		delivery_place(delivery, DELIVERY_AT_HAND);
 		domain_push(delivery);
 	}
 	domains_pump(queue);
@@ -73,6 +74,7 @@ static void defer(struct queue *queue, struct delivery *delivery)
 		domain_push(delivery);
 		return;
 	}
+	delivery_place(delivery, DELIVERY_DEFERRED);
 	if (deferred_top(&queue->deferred) == delivery)
 		arm_due(queue);
 }
@@ -120,6 +122,7 @@ int queue_create(const struct queue_config *config, struct queue **out)
 	queue->due = (struct uring_timer){.fn = on_due, .owner = queue};
 	queue->random = seed();
 	queue->touched_tail = &queue->touched;
+	order_init(&queue->mail, delivery_id);
 	table_init(&queue->domains, seed());
 	table_init(&queue->destinations, seed());
 	reach_init(&queue->reach, &config->config->retry, seed());
@@ -132,8 +135,11 @@ int queue_create(const struct queue_config *config, struct queue **out)
 
 void queue_drop(struct delivery *delivery)
 {
+	struct queue *queue = delivery->domain->queue;
+
 	destination_put(delivery->destination);
-	domain_put(delivery->domain);
+	replies_drop(&queue->replies, delivery->reply);
+	domain_leave(delivery);
 	delivery_free(delivery);
 }
 
@@ -152,6 +158,8 @@ void queue_destroy(struct queue **pointer)
 	domains_free(queue);
 	table_deinit(&queue->destinations);
 	reach_deinit(&queue->reach);
+	order_deinit(&queue->mail);
+	replies_deinit(&queue->replies);
 	outbound_destroy(&queue->outbound);
 	free(queue);
 	*pointer = NULL;
@@ -198,14 +206,15 @@ static void start(struct queue *queue, struct domain *domain,
 	struct delivery *delivery =
 		delivery_create(spool, message, recipients, count);
 
-	if (!delivery) {
+	if (!delivery || !domain_enter(domain, delivery)) {
 		/* It stays in the spool; the next start finds it. */
 		log_error("queue.no_memory", L_ID(spool_message_id(message)));
+		delivery_free(delivery);
 		return;
 	}
-	delivery->domain = domain_ref(domain);
 	delivery->arrival = view->envelope.arrival;
-	delivery->attempts = spool_message_attempts(message, recipients[0]);
+	delivery->attempts =
+		(uint16_t)spool_message_attempts(message, recipients[0]);
 	delivery->due = spool_message_next_attempt(message, recipients[0]);
 	if (delivery->due > queue_wall(queue))
 		defer(queue, delivery);
@@ -348,6 +357,22 @@ static void count_result(struct queue *queue, enum spool_result result)
 	queue->stats.failed += result == SPOOL_BOUNCED;
 }
 
+/* For those who look at the queue: what was said last. */
+static void remember(struct delivery *delivery,
+		     const struct outbound_answer *answer, uint64_t now)
+{
+	struct domain *domain = delivery->domain;
+	struct replies *replies = &domain->queue->replies;
+	uint32_t reply = replies_keep(replies, answer->code, answer->enhanced,
+				      answer->text);
+
+	replies_drop(replies, delivery->reply);
+	replies_drop(replies, domain->reply);
+	delivery->reply = reply;
+	domain->reply = replies_again(replies, reply);
+	domain->reply_at = now;
+}
+
 void queue_answered(struct delivery *delivery, size_t index,
 		    const struct outbound_answer *answer)
 {
@@ -362,6 +387,7 @@ void queue_answered(struct delivery *delivery, size_t index,
 	kept->code = answer->code;
 	snprintf(kept->status, sizeof(kept->status), "%s", answer->enhanced);
 	snprintf(kept->reply, sizeof(kept->reply), "%s", answer->text);
+	remember(delivery, answer, now);
 	count_result(queue, kept->result);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
 		   e->reverse_path, kept->result, answer, now);
@@ -480,7 +506,8 @@ void queue_finished(struct delivery *delivery)
 	struct queue *queue = delivery->domain->queue;
 
 	if (any_given(delivery)) {
-		delivery->attempts++;
+		if (delivery->attempts < UINT16_MAX)
+			delivery->attempts++;
 		delivery->due = queue_wall(queue) +
 				retry_delay(&queue->config.config->retry,
 					    delivery->attempts);

@@ -7,8 +7,10 @@
 #include "gateway/queue/delivery.h"
 #include "gateway/queue/destination.h"
 #include "gateway/queue/domain.h"
+#include "gateway/queue/order.h"
 #include "gateway/queue/queue.h"
 #include "gateway/queue/reach.h"
+#include "gateway/queue/replies.h"
 #include "uring/uring_timer.h"
 
 struct queue {
@@ -19,9 +21,11 @@ struct queue {
 	struct reach reach;
 	struct domain *touched, **touched_tail; /* to be pumped */
 	bool pumping;
-	struct domain *idle, *idle_last; /* longest first */
-	unsigned idle_count;
-	uint64_t random; /* state */
+	struct domain_list busy, idle; /* idle: longest first */
+	struct domain_walk *walks;     /* through busy */
+	struct order mail;	       /* all deliveries */
+	struct replies replies;	       /* what deliveries heard last */
+	uint64_t random;	       /* state */
 	struct deferred deferred;
 	struct uring_timer due; /* for deferred's top */
 	struct queue_stats stats;

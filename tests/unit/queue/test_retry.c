@@ -67,6 +67,36 @@ static void gives_the_earliest_first(void **state)
 	deferred_deinit(&d);
 }
 
+static void any_may_leave(void **state)
+{
+	struct delivery *all[300];
+	struct sim_random r = {9};
+	struct deferred d = {0};
+	uint32_t recipient = 0;
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < 300; i++) {
+		all[i] = delivery_create(NULL, NULL, &recipient, 1);
+		assert_non_null(all[i]);
+		all[i]->due = sim_random_below(&r, 100);
+		assert_true(deferred_push(&d, all[i]));
+	}
+	for (size_t i = 0; i < 300; i += 2) {
+		deferred_remove(&d, all[i]);
+		delivery_free(all[i]);
+	}
+	assert_int_equal(d.count, 150);
+	for (size_t i = 0; i < 150; i++) {
+		struct delivery *top = deferred_pop(&d);
+
+		assert_true(top->due >= last);
+		last = top->due;
+		delivery_free(top);
+	}
+	assert_null(deferred_top(&d));
+	deferred_deinit(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +105,7 @@ int main(void)
 		cmocka_unit_test(expires_at_its_age),
 		cmocka_unit_test(a_clock_set_back_expires_nothing),
 		cmocka_unit_test(gives_the_earliest_first),
+		cmocka_unit_test(any_may_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
