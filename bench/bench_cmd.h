@@ -5,6 +5,7 @@
 #define BENCH_CMD_H
 
 int cmd_source(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
 int cmd_sink(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

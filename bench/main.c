@@ -14,11 +14,12 @@ static const struct subcommand {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } subcommands[] = {
-	{"source", cmd_source, "send mail as fast as the server takes it"},
-	{"sink",   cmd_sink,   "accept mail, hash it, throw it away"},
-	{"verify", cmd_verify, "compare what was accepted with what arrived"},
-	{"hold",   cmd_hold,   "hold idle connections, tell what each costs"},
-	{"tls",    cmd_tls,    "measure TLS in user space and in the kernel"},
+	{"source",  cmd_source,  "send mail as fast as the server takes it"},
+	{"sink",    cmd_sink,    "accept mail, hash it, throw it away"},
+	{"verify",  cmd_verify,  "compare what was accepted with what arrived"},
+	{"hold",    cmd_hold,    "hold idle connections, tell what each costs"},
+	{"tls",     cmd_tls,     "measure TLS in user space and in the kernel"},
+	{"compare", cmd_compare, "pass the same mail through several relays"},
 };
 /* clang-format on */
 enum {

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Postfix as real upstream and as real next hop, STARTTLS both ways."""
 
+import os
 import unittest
 
 import postfix
-from harness import Client, Relay, Sink, certificates, needs
+import test_compare
+from harness import (Client, Relay, Sink, certificates, fresh_folder, needs)
 
 
 class PostfixTest(unittest.TestCase):
@@ -203,6 +205,23 @@ class BothSides(PostfixTest):
             sink, bodies,
             lambda: up.log_text() + relay.log_text() + hop.log_text())
         relay.stop()
+
+
+class Compared(PostfixTest):
+    """ringpost-bench compare with Postfix as the other relay."""
+
+    def test_postfix_is_measured_the_same_way(self):
+        # Where the tests' Postfix lies is where compare looks for one.
+        peers = fresh_folder("peers")
+        os.symlink(postfix.root(), os.path.join(peers, "postfix"))
+        done, report = test_compare.compare(
+            "--relays", "ringpost,postfix", "--works", "small",
+            "--repeats", "1", "--scale", "0.02", peers=peers)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([r["relay"] for r in report["runs"]],
+                         ["ringpost", "postfix"])
+        self.assertEqual([r["lost"] for r in report["runs"]], [0, 0])
+        self.assertIn("ringpost : postfix", done.stdout)
 
 
 if __name__ == "__main__":

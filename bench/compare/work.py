@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of work that relays are compared at."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    name: str
+    size: int                # octets of a message
+    messages: int            # of a counted run
+    connections: int = 20    # of the source
+    per_connection: int = 0  # messages on a connection, 0: all
+    destinations: int = 1    # recipient domains
+
+    def describe(self):
+        size = f"{self.size >> 20} MiB" if self.size >= 1 << 20 \
+            else f"{self.size >> 10} KiB"
+        text = f"{self.messages} messages of {size}, " \
+               f"{self.connections} connections"
+        if self.per_connection == 1:
+            text += ", one message on each"
+        if self.destinations > 1:
+            text += f", {self.destinations} destinations"
+        return text
+
+    def shrunk(self, share):
+        """The same with fewer messages; at least one on each connection."""
+        return dataclasses.replace(
+            self, messages=max(self.connections, int(self.messages * share)))
+
+
+KINDS = (
+    Work("small", 4 << 10, 4000),
+    Work("medium", 100 << 10, 1500),
+    Work("large", 10 << 20, 40, connections=8),
+    Work("single", 4 << 10, 1000, per_connection=1),
+    Work("spread", 4 << 10, 4000, destinations=100),
+)
