@@ -181,7 +181,7 @@ static const struct config_key spool_rows[] = {
 static const struct config_key limit_rows[] = {
 	LIMIT(message_size, CONFIG_SIZE, 50 * MIB, 64 * KIB, 2 * GIB),
 	LIMIT(recipients, CONFIG_COUNT, 1000, 100, 100000),
-	LIMIT(line_length, CONFIG_COUNT, 2048, 512, 65536),
+	LIMIT(line_length, CONFIG_COUNT, 2048, 1024, 65536),
 	LIMIT(text_line_length, CONFIG_COUNT, 65536, 1000, 16777216),
 	LIMIT(errors, CONFIG_COUNT, 20, 1, 10000),
 	LIMIT(connections, CONFIG_COUNT, 10000, 1, 1000000),

@@ -77,6 +77,7 @@ typedef void (*cutthrough_fn)(void *owner, enum cutthrough_event event);
 /* What MAIL says; copied. */
 struct cutthrough_mail {
 	const char *reverse_path;
+	const char *dsn; /* as smtp_dsn_mail_write() writes it */
 	bool has_size;
 	uint64_t size; /* as the client declared it */
 	bool body_8bitmime;
@@ -85,15 +86,16 @@ struct cutthrough_mail {
 };
 
 /*
- * cutthrough_begin() - a transaction towards @route, with its first recipient:
- * ANSWER is the one to that. Returns it owned (cutthrough_drop()) or NULL: no
+ * cutthrough_begin() - a transaction towards @route, with its first recipient
+ * (@dsn: its parameters, as smtp_dsn_rcpt_write() writes them; copied): ANSWER
+ * is the one to that. Returns it owned (cutthrough_drop()) or NULL: no
  * memory.
  */
 struct cutthrough_leg *cutthrough_begin(struct cutthrough *cutthrough,
 					const struct config_route *route,
 					const struct cutthrough_mail *mail,
-					const char *recipient, cutthrough_fn fn,
-					void *owner);
+					const char *recipient, const char *dsn,
+					cutthrough_fn fn, void *owner);
 
 const struct config_route *cutthrough_route(const struct cutthrough_leg *leg);
 
@@ -102,7 +104,8 @@ const struct config_route *cutthrough_route(const struct cutthrough_leg *leg);
 bool cutthrough_over(struct cutthrough_leg *leg);
 
 /* cutthrough_recipient() - a further one. ANSWER. False: no memory. */
-bool cutthrough_recipient(struct cutthrough_leg *leg, const char *recipient);
+bool cutthrough_recipient(struct cutthrough_leg *leg, const char *recipient,
+			  const char *dsn);
 
 /* The next hop's words, or ours when there are none. */
 struct cutthrough_answer {

@@ -27,6 +27,9 @@ struct row {
 	handler on[CUTTHROUGH_INPUTS];
 };
 
+/* MAIL or RCPT with a path and parameters that our own inbound side took. */
+#define COMMAND_MAX 1200
+
 /* What a Received field adds to the size that the client declares. */
 #define TRACE_ROOM 512
 
@@ -165,28 +168,34 @@ static const char *unfit(const struct cutthrough_leg *leg, uint64_t limit)
 static void send_mail(struct cutthrough_leg *leg)
 {
 	const struct cutthrough_mail *mail = &leg->mail;
-	char line[SMTP_REPLY_TEXT_MAX], size[40] = "";
+	char line[COMMAND_MAX], size[40] = "";
 	int len;
 
 	if (mail->has_size && leg->extensions & SMTP_EXT_SIZE)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 			 (unsigned long long)(mail->size + TRACE_ROOM));
-	len = snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s%s\r\n",
+	len = snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s%s%s\r\n",
 		       mail->reverse_path, size,
 		       mail->body_8bitmime &&
 				       leg->extensions & SMTP_EXT_8BITMIME
 			       ? " BODY=8BITMIME"
 			       : "",
-		       mail->smtputf8 ? " SMTPUTF8" : "");
+		       mail->smtputf8 ? " SMTPUTF8" : "",
+		       leg->extensions & SMTP_EXT_DSN ? mail->dsn : "");
 	assert(len > 0 && (size_t)len < sizeof(line));
 	command(leg, line, (size_t)len);
 }
 
 static void send_recipient(struct cutthrough_leg *leg)
 {
-	char line[SMTP_REPLY_TEXT_MAX];
-	int len = snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n",
-			   leg->recipient);
+	char line[COMMAND_MAX];
+	const char *end = strchr(leg->recipient, '\0');
+	int len;
+
+	if (!(leg->extensions & SMTP_EXT_DSN))
+		end = leg->recipient + leg->path_len;
+	len = snprintf(line, sizeof(line), "RCPT TO:%.*s\r\n",
+		       (int)(end - leg->recipient), leg->recipient);
 
 	assert(len > 0 && (size_t)len < sizeof(line));
 	command(leg, line, (size_t)len);
@@ -464,6 +473,7 @@ static void leg_free(struct cutthrough_leg *leg)
 	free(leg->recipient);
 	/* owned here, whatever struct cutthrough_mail says of its callers' */
 	free((char *)(uintptr_t)leg->mail.reverse_path);
+	free((char *)(uintptr_t)leg->mail.dsn);
 	free(leg);
 }
 
@@ -575,9 +585,23 @@ const struct outbound_loan_ops cutthrough_loan_ops = {
 
 /* --- what the owner asks for --- */
 
+/* The one that is asked for from now on. False: no memory, none is changed. */
+static bool set_recipient(struct cutthrough_leg *leg, const char *recipient,
+			  const char *dsn)
+{
+	char *text;
+
+	if (asprintf(&text, "<%s>%s", recipient, dsn) < 0)
+		return false;
+	free(leg->recipient);
+	leg->recipient = text;
+	leg->path_len = strlen(recipient) + 2;
+	return true;
+}
+
 static struct cutthrough_leg *leg_make(struct cutthrough_hop *hop,
 				       const struct cutthrough_mail *mail,
-				       const char *recipient)
+				       const char *recipient, const char *dsn)
 {
 	struct cutthrough_leg *leg = calloc(1, sizeof(*leg));
 
@@ -586,10 +610,11 @@ static struct cutthrough_leg *leg_make(struct cutthrough_hop *hop,
 	leg->hop = hop;
 	leg->mail = *mail;
 	leg->mail.reverse_path = strdup(mail->reverse_path);
-	leg->recipient = strdup(recipient);
+	leg->mail.dsn = strdup(mail->dsn);
 	leg->timer = (struct uring_timer){.fn = on_timer, .owner = leg};
 	leg->soon = (struct uring_timer){.fn = on_soon, .owner = leg};
-	if (!leg->mail.reverse_path || !leg->recipient) {
+	if (!leg->mail.reverse_path || !leg->mail.dsn ||
+	    !set_recipient(leg, recipient, dsn)) {
 		leg_free(leg);
 		return NULL;
 	}
@@ -605,11 +630,11 @@ static struct cutthrough_hop *hop_of(struct cutthrough *pool,
 struct cutthrough_leg *cutthrough_begin(struct cutthrough *pool,
 					const struct config_route *route,
 					const struct cutthrough_mail *mail,
-					const char *recipient, cutthrough_fn fn,
-					void *owner)
+					const char *recipient, const char *dsn,
+					cutthrough_fn fn, void *owner)
 {
 	struct cutthrough_leg *leg =
-		leg_make(hop_of(pool, route), mail, recipient);
+		leg_make(hop_of(pool, route), mail, recipient, dsn);
 
 	if (!leg)
 		return NULL;
@@ -643,14 +668,11 @@ static bool is_over(struct cutthrough_leg *leg)
 	return true;
 }
 
-bool cutthrough_recipient(struct cutthrough_leg *leg, const char *recipient)
+bool cutthrough_recipient(struct cutthrough_leg *leg, const char *recipient,
+			  const char *dsn)
 {
-	char *copy = strdup(recipient);
-
-	if (!copy)
+	if (!set_recipient(leg, recipient, dsn))
 		return false;
-	free(leg->recipient);
-	leg->recipient = copy;
 	if (is_over(leg))
 		return true;
 	send_recipient(leg);

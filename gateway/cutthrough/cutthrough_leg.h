@@ -98,8 +98,10 @@ struct cutthrough_leg {
 	bool retry;		  /* back in WAIT: look for a connection */
 	bool is_due;		  /* the owner is to be told of @due */
 	enum cutthrough_event due;
-	struct cutthrough_mail mail; /* its path is owned */
-	char *recipient;	     /* owned; the one that is asked for */
+	struct cutthrough_mail mail; /* its strings are owned */
+	char *recipient; /* owned; the one that is asked for, in <>, and its
+			  * DSN parameters */
+	size_t path_len; /* of the former */
 	const struct smtp_reply *reply;
 	struct cutthrough_answer answer;
 	size_t accepted; /* recipients */

@@ -35,7 +35,8 @@ size_t inbound_trace_write(const struct inbound_session *s,
 		.extended = s->extended,
 		.utf8 = tx->smtputf8,
 		.id = log_id_text(tx->id, id),
-		.recipient = tx->recipient_count == 1 ? tx->recipients : NULL,
+		.recipient =
+			tx->recipient_count == 1 ? tx->recipients.bytes : NULL,
 		.time = tx->arrival,
 	};
 
@@ -48,19 +49,6 @@ size_t inbound_trace_write(const struct inbound_session *s,
 	return smtp_trace_write(&trace, buf);
 }
 
-/* Owned array of pointers into tx->recipients; NULL: no memory. */
-static const char **list_recipients(const struct inbound_transaction *tx)
-{
-	const char **list = calloc(tx->recipient_count, sizeof(*list));
-	const char *at = tx->recipients;
-
-	for (size_t i = 0; list && i < tx->recipient_count; i++) {
-		list[i] = at;
-		at += strlen(at) + 1;
-	}
-	return list;
-}
-
 static uint32_t envelope_flags(const struct inbound_transaction *tx)
 {
 	return (tx->body_8bitmime ? SPOOL_8BITMIME : 0) |
@@ -69,7 +57,8 @@ static uint32_t envelope_flags(const struct inbound_transaction *tx)
 	       (tx->data.eight_bit ? SPOOL_8BIT : 0);
 }
 
-static void commit(struct inbound_session *s, const char *const *recipients)
+static void commit(struct inbound_session *s, const char *const *recipients,
+		   const char *const *recipients_dsn)
 {
 	struct inbound_transaction *tx = s->tx;
 	struct spool_writer *writer = tx->writer;
@@ -78,6 +67,8 @@ static void commit(struct inbound_session *s, const char *const *recipients)
 		.reverse_path = tx->reverse_path,
 		.recipients = recipients,
 		.recipient_count = tx->recipient_count,
+		.dsn = tx->dsn,
+		.recipients_dsn = recipients_dsn,
 		.client = inbound_client(s, client),
 		.flags = envelope_flags(tx),
 	};
@@ -89,24 +80,38 @@ static void commit(struct inbound_session *s, const char *const *recipients)
 		     inbound_on_committed, s);
 }
 
+/* The lists that the spool wants exist only for the call. */
+static bool commit_lists(struct inbound_session *s)
+{
+	struct inbound_transaction *tx = s->tx;
+	bool has_dsn = tx->recipients_dsn.bytes;
+	const char **recipients, **dsn = NULL;
+	bool listed;
+
+	recipients = inbound_texts_list(&tx->recipients, tx->recipient_count);
+	if (has_dsn)
+		dsn = inbound_texts_list(&tx->recipients_dsn,
+					 tx->recipient_count);
+	listed = recipients && (dsn || !has_dsn);
+	if (listed)
+		commit(s, recipients, dsn);
+	free(recipients);
+	free(dsn);
+	return listed;
+}
+
 /* What is pipelined behind the message waits unread, and the stream receives
  * little of it; pausing would cost operations for every message. */
 enum inbound_state inbound_commit_enter(struct inbound_session *s)
 {
-	const char **recipients;
-
 	if (s->tx->leg)
 		return inbound_relay_end(s);
-	recipients = list_recipients(s->tx);
 	inbound_timer_clear(s);
-	if (!recipients) {
-		inbound_say(s, REPLY_NO_MEMORY);
-		inbound_reset(s);
-		return INBOUND_COMMAND;
-	}
-	commit(s, recipients);
-	free(recipients);
-	return INBOUND_COMMIT;
+	if (commit_lists(s))
+		return INBOUND_COMMIT;
+	inbound_say(s, REPLY_NO_MEMORY);
+	inbound_reset(s);
+	return INBOUND_COMMAND;
 }
 
 static void accepted(struct inbound_session *s, bool client_gone)

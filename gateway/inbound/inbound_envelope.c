@@ -44,6 +44,28 @@ static enum inbound_reply_id check_sender(const struct inbound_session *s,
 	return REPLY_OK;
 }
 
+/* A transaction for this sender; NULL: no memory. */
+static struct inbound_transaction *begin(const struct smtp_path *path,
+					 const struct smtp_mail_params *params)
+{
+	char dsn[SMTP_DSN_MAIL_SIZE];
+	struct inbound_transaction *tx =
+		inbound_transaction_begin(path->mailbox);
+
+	if (!tx)
+		return NULL;
+	tx->smtputf8 = params->smtputf8;
+	tx->body_8bitmime = params->body_8bitmime;
+	tx->has_size = params->has_size;
+	tx->size = params->size;
+	if (smtp_dsn_mail_write(&params->dsn, dsn)[0] == '\0')
+		return tx;
+	tx->dsn = strdup(dsn);
+	if (!tx->dsn)
+		inbound_transaction_free(&tx);
+	return tx;
+}
+
 enum inbound_state inbound_do_mail(struct inbound_session *s,
 				   const struct smtp_command *command)
 {
@@ -59,14 +81,8 @@ enum inbound_state inbound_do_mail(struct inbound_session *s,
 	}
 	why = check_sender(s, command, &path, &params);
 	if (why == REPLY_OK) {
-		s->tx = inbound_transaction_begin(path.mailbox);
+		s->tx = begin(&path, &params);
 		why = s->tx ? REPLY_SENDER_OK : REPLY_NO_MEMORY;
-	}
-	if (s->tx) {
-		s->tx->smtputf8 = params.smtputf8;
-		s->tx->body_8bitmime = params.body_8bitmime;
-		s->tx->has_size = params.has_size;
-		s->tx->size = params.size;
 	}
 	inbound_refuse(s, why, command->args);
 	return INBOUND_COMMAND;
@@ -75,6 +91,7 @@ enum inbound_state inbound_do_mail(struct inbound_session *s,
 static enum inbound_reply_id check_recipient(const struct inbound_session *s,
 					     const struct smtp_command *command,
 					     struct smtp_path *path,
+					     struct smtp_dsn_rcpt *dsn,
 					     const char **domain,
 					     const struct config_route **route)
 {
@@ -86,10 +103,10 @@ static enum inbound_reply_id check_recipient(const struct inbound_session *s,
 			    path, &used) != SMTP_PATH_OK)
 		return REPLY_RECIPIENT_SYNTAX;
 	why = params_reply(smtp_params_rcpt(command->args + used,
-					    command->args_len - used));
+					    command->args_len - used, dsn));
 	if (why != REPLY_OK)
 		return why;
-	if (path->utf8 && !s->tx->smtputf8)
+	if ((path->utf8 || dsn->utf8) && !s->tx->smtputf8)
 		return REPLY_RECIPIENT_UTF8;
 	if (!s->relay)
 		return REPLY_RELAY_DENIED;
@@ -107,18 +124,22 @@ enum inbound_state inbound_do_rcpt(struct inbound_session *s,
 				   const struct smtp_command *command)
 {
 	struct smtp_path path;
+	struct smtp_dsn_rcpt params;
+	char dsn[SMTP_DSN_RCPT_SIZE] = "";
 	const char *domain = NULL;
 	const struct config_route *route = NULL;
 	enum inbound_reply_id why =
-		check_recipient(s, command, &path, &domain, &route);
+		check_recipient(s, command, &path, &params, &domain, &route);
 
+	if (why == REPLY_OK)
+		smtp_dsn_rcpt_write(&params, dsn);
 	if (why == REPLY_OK && inbound_relay_wanted(s, route)) {
-		why = inbound_relay_rcpt(s, route, &path, domain);
+		why = inbound_relay_rcpt(s, route, &path, domain, dsn);
 		if (why == REPLY_OK)
 			return INBOUND_RELAY;
 	} else if (why == REPLY_OK) {
 		why = inbound_transaction_add(s->tx, path.mailbox,
-					      path.domain ? NULL : domain)
+					      path.domain ? NULL : domain, dsn)
 			      ? REPLY_RECIPIENT_OK
 			      : REPLY_NO_MEMORY;
 	}

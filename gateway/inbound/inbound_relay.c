@@ -4,6 +4,7 @@
  * next hop has the word, and what its answers mean for the session.
  */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "gateway/inbound/inbound_session.h"
 
@@ -58,11 +59,12 @@ static uint64_t new_id(struct inbound_session *s)
 }
 
 static bool begin(struct inbound_session *s, const struct config_route *route,
-		  const char *recipient)
+		  const char *recipient, const char *dsn)
 {
 	struct inbound_transaction *tx = s->tx;
 	struct cutthrough_mail mail = {
 		.reverse_path = tx->reverse_path,
+		.dsn = tx->dsn ? tx->dsn : "",
 		.has_size = tx->has_size,
 		.size = tx->size,
 		.body_8bitmime = tx->body_8bitmime,
@@ -71,14 +73,20 @@ static bool begin(struct inbound_session *s, const struct config_route *route,
 	};
 
 	tx->leg = cutthrough_begin(s->pool->config.cutthrough, route, &mail,
-				   recipient, on_leg, s);
+				   recipient, dsn, on_leg, s);
 	return tx->leg != NULL;
 }
 
 static void forget_recipient(struct inbound_transaction *tx)
 {
-	tx->recipients_len = tx->recipients_before;
+	tx->recipients.len = tx->recipients_before;
+	tx->recipients_dsn.len = tx->dsn_before;
 	tx->recipient_count--;
+	if (tx->dsn_before > 0)
+		return;
+	/* Nobody before it had parameters: as before, there is no list. */
+	free(tx->recipients_dsn.bytes);
+	tx->recipients_dsn = (struct inbound_texts){0};
 }
 
 bool inbound_relay_wanted(struct inbound_session *s,
@@ -96,7 +104,7 @@ bool inbound_relay_wanted(struct inbound_session *s,
 enum inbound_reply_id inbound_relay_rcpt(struct inbound_session *s,
 					 const struct config_route *route,
 					 const struct smtp_path *path,
-					 const char *domain)
+					 const char *domain, const char *dsn)
 {
 	struct inbound_transaction *tx = s->tx;
 	const char *recipient;
@@ -106,13 +114,14 @@ enum inbound_reply_id inbound_relay_rcpt(struct inbound_session *s,
 		    : tx->recipient_count > 0)
 		return REPLY_ONE_DESTINATION;
 	assert(s->pool->config.cutthrough);
-	tx->recipients_before = tx->recipients_len;
+	tx->recipients_before = tx->recipients.len;
+	tx->dsn_before = tx->recipients_dsn.len;
 	if (!inbound_transaction_add(tx, path->mailbox,
-				     path->domain ? NULL : domain))
+				     path->domain ? NULL : domain, dsn))
 		return REPLY_NO_MEMORY;
-	recipient = tx->recipients + tx->recipients_before;
-	asked = tx->leg ? cutthrough_recipient(tx->leg, recipient)
-			: begin(s, route, recipient);
+	recipient = tx->recipients.bytes + tx->recipients_before;
+	asked = tx->leg ? cutthrough_recipient(tx->leg, recipient, dsn)
+			: begin(s, route, recipient, dsn);
 	if (asked) {
 		tx->asked = INBOUND_ASKED_RCPT;
 		return REPLY_OK;

@@ -71,13 +71,13 @@ enum inbound_state {
 };
 
 enum inbound_event {
-	INBOUND_ON_SECURE,    /* the handshake is done */
-	INBOUND_ON_READABLE,  /* bytes, or the end of them (session->ended) */
-	INBOUND_ON_WRITTEN,   /* replies have gone out */
-	INBOUND_ON_FAILED,    /* the connection broke */
-	INBOUND_ON_CLOSED,    /* the stream is gone */
-	INBOUND_ON_TIMEOUT,   /* the state's time is up */
-	INBOUND_ON_ROOM,      /* the spool, or the next hop, takes bytes again */
+	INBOUND_ON_SECURE,   /* the handshake is done */
+	INBOUND_ON_READABLE, /* bytes, or the end of them (session->ended) */
+	INBOUND_ON_WRITTEN,  /* replies have gone out */
+	INBOUND_ON_FAILED,   /* the connection broke */
+	INBOUND_ON_CLOSED,   /* the stream is gone */
+	INBOUND_ON_TIMEOUT,  /* the state's time is up */
+	INBOUND_ON_ROOM,     /* the spool, or the next hop, takes bytes again */
 	INBOUND_ON_COMMITTED, /* session->committed says what became of it */
 	INBOUND_ON_ANSWER,    /* the next hop's */
 	INBOUND_ON_FORWARDED, /* the chunk is passed on */
@@ -98,18 +98,26 @@ enum inbound_phase {
 /* What an answer of the next hop is to. */
 enum inbound_asked {
 	INBOUND_ASKED_RCPT,
-	INBOUND_ASKED_DATA,	/* for a client's DATA */
-	INBOUND_ASKED_CONVERT,	/* for a client's first BDAT */
+	INBOUND_ASKED_DATA,    /* for a client's DATA */
+	INBOUND_ASKED_CONVERT, /* for a client's first BDAT */
 	INBOUND_ASKED_CHUNK,
 	INBOUND_ASKED_MESSAGE,
+};
+
+/* Strings, one behind the other, each ended by a NUL. */
+struct inbound_texts {
+	char *bytes; /* owned */
+	size_t len, room;
 };
 
 /* A mail transaction (RFC 5321 section 3.3), from MAIL to its end. */
 struct inbound_transaction {
 	enum inbound_phase phase;
 	char *reverse_path; /* owned */
-	char *recipients;   /* owned; each ended by a NUL */
-	size_t recipients_len, recipients_room;
+	char *dsn; /* owned: RET and ENVID (smtp_dsn.h); NULL: neither */
+	struct inbound_texts recipients;
+	/* NOTIFY and ORCPT of each; empty as long as nobody has any. */
+	struct inbound_texts recipients_dsn;
 	size_t recipient_count;
 	bool recipients_refused; /* some RCPT was */
 	bool smtputf8;
@@ -122,10 +130,11 @@ struct inbound_transaction {
 				      * commit or refusal */
 	struct cutthrough_leg *leg;  /* owned; NULL: the message is stored */
 	enum inbound_asked asked;    /* RELAY */
-	size_t recipients_before;    /* of the one that is asked for */
-	bool behind;		     /* the leg's ROOM is awaited */
-	bool forwarding;	     /* CHUNK: no more by our hands */
-	uint64_t left;		     /* CHUNK: at the last look at the time */
+	/* RELAY: lengths of both texts before the one that is asked for */
+	size_t recipients_before, dsn_before;
+	bool behind;	 /* the leg's ROOM is awaited */
+	bool forwarding; /* CHUNK: no more by our hands */
+	uint64_t left;	 /* CHUNK: at the last look at the time */
 	struct smtp_data data;
 	struct smtp_header header;
 };
@@ -308,7 +317,7 @@ bool inbound_relay_wanted(struct inbound_session *s,
 enum inbound_reply_id inbound_relay_rcpt(struct inbound_session *s,
 					 const struct config_route *route,
 					 const struct smtp_path *path,
-					 const char *domain);
+					 const char *domain, const char *dsn);
 enum inbound_state inbound_relay_data(struct inbound_session *s);
 /* The chunk's size is known and allowed. */
 enum inbound_state inbound_relay_bdat(struct inbound_session *s);
@@ -325,8 +334,15 @@ uint64_t inbound_wall_clock(const struct inbound_session *s);
 /* --- inbound_transaction.c --- */
 /* NULL: no memory. */
 struct inbound_transaction *inbound_transaction_begin(const char *reverse_path);
+/* @domain: of a mailbox that has none, or NULL. @dsn: as smtp_dsn_rcpt_write()
+ * writes it. False: no memory, nothing was added. */
 bool inbound_transaction_add(struct inbound_transaction *tx,
-			     const char *mailbox, const char *domain);
+			     const char *mailbox, const char *domain,
+			     const char *dsn);
+/* inbound_texts_list() - owned array of pointers to @count strings; NULL: no
+ * memory. */
+const char **inbound_texts_list(const struct inbound_texts *texts,
+				size_t count);
 void inbound_transaction_free(struct inbound_transaction **tx);
 /* RSET, EHLO, end of message: nothing of a transaction is left. */
 void inbound_reset(struct inbound_session *s);

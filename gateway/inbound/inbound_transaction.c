@@ -20,44 +20,76 @@ struct inbound_transaction *inbound_transaction_begin(const char *reverse_path)
 	return tx;
 }
 
-static bool make_room(struct inbound_transaction *tx, size_t len)
+static bool make_room(struct inbound_texts *texts, size_t len)
 {
-	size_t room = tx->recipients_room ? tx->recipients_room : 128;
+	size_t room = texts->room ? texts->room : 128;
 	char *grown;
 
-	while (room - tx->recipients_len < len)
+	while (room - texts->len < len)
 		room *= 2;
-	if (room == tx->recipients_room)
+	if (room == texts->room)
 		return true;
-	grown = realloc(tx->recipients, room);
+	grown = realloc(texts->bytes, room);
 	if (!grown)
 		return false;
-	tx->recipients = grown;
-	tx->recipients_room = room;
+	texts->bytes = grown;
+	texts->room = room;
 	return true;
 }
 
-static void append(struct inbound_transaction *tx, const char *text, size_t len)
+static void append(struct inbound_texts *texts, const char *text, size_t len)
 {
-	memcpy(tx->recipients + tx->recipients_len, text, len);
-	tx->recipients_len += len;
+	memcpy(texts->bytes + texts->len, text, len);
+	texts->len += len;
+}
+
+/* Most mail has no such parameters, and no memory for them. */
+static bool make_room_dsn(struct inbound_transaction *tx, const char *dsn)
+{
+	struct inbound_texts *texts = &tx->recipients_dsn;
+	size_t before = texts->bytes ? 0 : tx->recipient_count;
+
+	if (!texts->bytes && dsn[0] == '\0')
+		return true;
+	if (!make_room(texts, before + strlen(dsn) + 1))
+		return false;
+	memset(texts->bytes + texts->len, 0, before);
+	texts->len += before;
+	return true;
 }
 
 bool inbound_transaction_add(struct inbound_transaction *tx,
-			     const char *mailbox, const char *domain)
+			     const char *mailbox, const char *domain,
+			     const char *dsn)
 {
 	size_t domain_len = domain ? strlen(domain) + 1 : 0;
+	struct inbound_texts *texts = &tx->recipients;
 
-	if (!make_room(tx, strlen(mailbox) + domain_len + 1))
+	if (!make_room(texts, strlen(mailbox) + domain_len + 1) ||
+	    !make_room_dsn(tx, dsn))
 		return false;
-	append(tx, mailbox, strlen(mailbox));
+	append(texts, mailbox, strlen(mailbox));
 	if (domain) {
-		append(tx, "@", 1);
-		append(tx, domain, strlen(domain));
+		append(texts, "@", 1);
+		append(texts, domain, strlen(domain));
 	}
-	append(tx, "", 1);
+	append(texts, "", 1);
+	if (tx->recipients_dsn.bytes)
+		append(&tx->recipients_dsn, dsn, strlen(dsn) + 1);
 	tx->recipient_count++;
 	return true;
+}
+
+const char **inbound_texts_list(const struct inbound_texts *texts, size_t count)
+{
+	const char **list = calloc(count, sizeof(*list));
+	const char *at = texts->bytes;
+
+	for (size_t i = 0; list && i < count; i++) {
+		list[i] = at;
+		at += strlen(at) + 1;
+	}
+	return list;
 }
 
 void inbound_transaction_free(struct inbound_transaction **tx)
@@ -67,7 +99,9 @@ void inbound_transaction_free(struct inbound_transaction **tx)
 	spool_abort(&(*tx)->writer);
 	cutthrough_drop(&(*tx)->leg);
 	free((*tx)->reverse_path);
-	free((*tx)->recipients);
+	free((*tx)->dsn);
+	free((*tx)->recipients.bytes);
+	free((*tx)->recipients_dsn.bytes);
 	free(*tx);
 	*tx = NULL;
 }

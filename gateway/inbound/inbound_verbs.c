@@ -19,6 +19,7 @@ static void say_extensions(struct inbound_session *s)
 	inbound_printf(s, "250-ENHANCEDSTATUSCODES\r\n");
 	inbound_printf(s, "250-8BITMIME\r\n");
 	inbound_printf(s, "250-SMTPUTF8\r\n");
+	inbound_printf(s, "250-DSN\r\n");
 	inbound_printf(s, "250 CHUNKING\r\n");
 }
 

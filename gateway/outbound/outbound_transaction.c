@@ -66,11 +66,10 @@ enum outbound_state outbound_ready_on_idle(struct outbound_session *s)
 
 /* --- ENVELOPE --- */
 
-static const char *recipient_of(const struct outbound_session *s, size_t i)
+/* RFC 3461 section 5.2: only who announces the extension is told. */
+static bool knows_dsn(const struct outbound_session *s)
 {
-	const struct outbound_delivery *d = s->delivery;
-
-	return d->view->envelope.recipients[d->recipients[i]];
+	return s->extensions & SMTP_EXT_DSN;
 }
 
 static size_t put_mail(const struct outbound_session *s, char *out, size_t room)
@@ -86,8 +85,21 @@ static size_t put_mail(const struct outbound_session *s, char *out, size_t room)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 			 (unsigned long long)outbound_body_octets(s));
 	return (size_t)snprintf(
-		out, room, "MAIL FROM:<%s>%s%s%s\r\n", e->reverse_path, size,
-		body8 ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "");
+		out, room, "MAIL FROM:<%s>%s%s%s%s\r\n", e->reverse_path, size,
+		body8 ? " BODY=8BITMIME" : "", utf8 ? " SMTPUTF8" : "",
+		e->dsn && knows_dsn(s) ? e->dsn : "");
+}
+
+static size_t put_rcpt(const struct outbound_session *s, size_t recipient,
+		       char *out, size_t room)
+{
+	const struct outbound_delivery *d = s->delivery;
+	const struct spool_envelope *e = &d->view->envelope;
+	uint32_t i = d->recipients[recipient];
+
+	return (size_t)snprintf(
+		out, room, "RCPT TO:<%s>%s\r\n", e->recipients[i],
+		e->recipients_dsn && knows_dsn(s) ? e->recipients_dsn[i] : "");
 }
 
 /* Command number @i of the transaction as text; *len is its length. */
@@ -97,8 +109,7 @@ static void put_command(const struct outbound_session *s, size_t i, char *out,
 	if (i == 0)
 		*len = put_mail(s, out, room);
 	else if (i < s->commands - 1)
-		*len = (size_t)snprintf(out, room, "RCPT TO:<%s>\r\n",
-					recipient_of(s, i - 1));
+		*len = put_rcpt(s, i - 1, out, room);
 	else if (s->transfer == OUTBOUND_BDAT)
 		*len = (size_t)snprintf(
 			out, room, "BDAT %llu LAST\r\n",

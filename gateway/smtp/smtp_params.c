@@ -86,18 +86,38 @@ static enum smtp_params_result set_utf8(const struct param *param,
 	return SMTP_PARAMS_OK;
 }
 
+static enum smtp_params_result syntax_unless(bool right)
+{
+	return right ? SMTP_PARAMS_OK : SMTP_PARAMS_SYNTAX;
+}
+
+static enum smtp_params_result set_ret(const struct param *param,
+				       struct smtp_mail_params *out)
+{
+	return syntax_unless(
+		param->value &&
+		smtp_dsn_ret(param->value, param->value_len, &out->dsn));
+}
+
+static enum smtp_params_result set_envid(const struct param *param,
+					 struct smtp_mail_params *out)
+{
+	return syntax_unless(
+		param->value &&
+		smtp_dsn_envid(param->value, param->value_len, &out->dsn));
+}
+
 static const struct {
 	const char *keyword;
 	enum smtp_params_result (*set)(const struct param *,
 				       struct smtp_mail_params *);
 } mail_params[] = {
-	{"SIZE", set_size},
-	{"BODY", set_body},
-	{"SMTPUTF8", set_utf8},
+	{"SIZE", set_size}, {"BODY", set_body},	  {"SMTPUTF8", set_utf8},
+	{"RET", set_ret},   {"ENVID", set_envid},
 };
 
-static enum smtp_params_result set_param(const struct param *param,
-					 struct smtp_mail_params *out)
+static enum smtp_params_result set_mail_param(const struct param *param,
+					      void *out)
 {
 	for (size_t i = 0; i < sizeof(mail_params) / sizeof(mail_params[0]);
 	     i++)
@@ -107,32 +127,49 @@ static enum smtp_params_result set_param(const struct param *param,
 	return SMTP_PARAMS_UNKNOWN;
 }
 
-enum smtp_params_result smtp_params_mail(const char *text, size_t len,
-					 struct smtp_mail_params *out)
+static enum smtp_params_result set_rcpt_param(const struct param *param,
+					      void *out)
+{
+	bool (*set)(const char *, size_t, struct smtp_dsn_rcpt *) = NULL;
+
+	if (smtp_equal(param->keyword, param->keyword_len, "NOTIFY"))
+		set = smtp_dsn_notify;
+	else if (smtp_equal(param->keyword, param->keyword_len, "ORCPT"))
+		set = smtp_dsn_orcpt;
+	if (!set)
+		return SMTP_PARAMS_UNKNOWN;
+	return syntax_unless(param->value &&
+			     set(param->value, param->value_len, out));
+}
+
+static enum smtp_params_result read_params(
+	const char *text, size_t len,
+	enum smtp_params_result (*set)(const struct param *, void *), void *out)
 {
 	enum smtp_params_result result = SMTP_PARAMS_OK;
 	struct param param;
-	bool bad;
+	bool bad = false;
 
-	memset(out, 0, sizeof(*out));
 	if (len > 0 && text[0] != ' ' && text[0] != '\t')
 		return SMTP_PARAMS_SYNTAX;
 	while (result == SMTP_PARAMS_OK &&
 	       next_param(&text, &len, &param, &bad))
-		result = set_param(&param, out);
+		result = set(&param, out);
 	if (result == SMTP_PARAMS_OK && bad)
 		return SMTP_PARAMS_SYNTAX;
 	return result;
 }
 
-enum smtp_params_result smtp_params_rcpt(const char *text, size_t len)
+enum smtp_params_result smtp_params_mail(const char *text, size_t len,
+					 struct smtp_mail_params *out)
 {
-	struct param param;
-	bool bad;
+	memset(out, 0, sizeof(*out));
+	return read_params(text, len, set_mail_param, out);
+}
 
-	if (len > 0 && text[0] != ' ' && text[0] != '\t')
-		return SMTP_PARAMS_SYNTAX;
-	if (next_param(&text, &len, &param, &bad))
-		return SMTP_PARAMS_UNKNOWN;
-	return bad ? SMTP_PARAMS_SYNTAX : SMTP_PARAMS_OK;
+enum smtp_params_result smtp_params_rcpt(const char *text, size_t len,
+					 struct smtp_dsn_rcpt *out)
+{
+	memset(out, 0, sizeof(*out));
+	return read_params(text, len, set_rcpt_param, out);
 }

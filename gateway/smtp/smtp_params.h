@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parameters of MAIL and RCPT (RFC 5321 section 4.1.1.11): SIZE (RFC 1870),
- * BODY (RFC 6152), SMTPUTF8 (RFC 6531).
+ * BODY (RFC 6152), SMTPUTF8 (RFC 6531), those of DSN (RFC 3461).
  */
 #ifndef GATEWAY_SMTP_SMTP_PARAMS_H
 #define GATEWAY_SMTP_SMTP_PARAMS_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "gateway/smtp/smtp_dsn.h"
 
 enum smtp_params_result {
 	SMTP_PARAMS_OK,
@@ -22,14 +24,16 @@ struct smtp_mail_params {
 	bool has_body;
 	bool body_8bitmime;
 	bool smtputf8;
+	struct smtp_dsn_mail dsn; /* borrows from the text */
 };
 
 /* smtp_params_mail() - what follows the path of MAIL; @text may be empty. */
 enum smtp_params_result smtp_params_mail(const char *text, size_t len,
 					 struct smtp_mail_params *out);
 
-/* smtp_params_rcpt() - what follows the path of RCPT: no extension that we
- * offer has a parameter there. */
-enum smtp_params_result smtp_params_rcpt(const char *text, size_t len);
+/* smtp_params_rcpt() - what follows the path of RCPT; @out borrows from @text.
+ */
+enum smtp_params_result smtp_params_rcpt(const char *text, size_t len,
+					 struct smtp_dsn_rcpt *out);
 
 #endif

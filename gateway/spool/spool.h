@@ -113,6 +113,10 @@ struct spool_envelope {
 	const char *reverse_path;   /* without <>; "" for the null path */
 	const char *const *recipients; /* without <> */
 	size_t recipient_count;
+	/* Parameters of RFC 3461, as smtp_dsn.h writes them: of MAIL, and of
+	 * each RCPT; both may be NULL: nothing was asked for. */
+	const char *dsn;
+	const char *const *recipients_dsn;
 	const char *client;	    /* "[127.0.0.1]:40000", for logs and trace */
 	uint64_t arrival;	    /* wall clock, ns since 1970 */
 	uint32_t flags;		    /* SPOOL_8BITMIME | ... */
@@ -121,6 +125,7 @@ struct spool_envelope {
 #define SPOOL_SMTPUTF8 2u  /* SMTPUTF8 */
 #define SPOOL_DOT_LINES 4u /* some body line starts with a dot */
 #define SPOOL_8BIT 8u	   /* body really has octets >= 0x80 */
+#define SPOOL_DSN 16u	   /* the spool's own: the text has dsn */
 
 /* Outcome of a commit, exactly once, from uring_turn(). On SPOOL_OK the
  * message exists on stable storage and is the queue's; otherwise it doesn't

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <xxhash.h>
 
+#include "gateway/spool/spool.h"
 #include "gateway/spool/spool_hash.h"
 
 /* "RINGPOST" and "RP" as they stand in the file. */
@@ -145,8 +146,11 @@ bool spool_parse_message(const unsigned char *payload, size_t len,
 	out->state = state ? payload + words : NULL;
 	out->text = (const char *)payload + text;
 	out->trace = payload + trace;
+	/* Client, reverse-path, recipients; one more for each but the client. */
 	return text_has_strings(out->text, out->text_len,
-				(uint64_t)out->recipients + 2);
+				out->flags & SPOOL_DSN
+					? (uint64_t)out->recipients * 2 + 3
+					: (uint64_t)out->recipients + 2);
 }
 
 bool spool_parse_result(const unsigned char *payload, size_t len,

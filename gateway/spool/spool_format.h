@@ -68,7 +68,9 @@ struct spool_parsed {
 	const unsigned char *body;    /* inline_len bytes */
 	const unsigned char *extents; /* chunks entries */
 	const unsigned char *state;   /* a word per recipient, or NULL */
-	const char *text; /* client, reverse-path, recipients; NUL each */
+	/* client, reverse-path, recipients, with SPOOL_DSN the parameters of
+	 * MAIL and each RCPT; NUL each */
+	const char *text;
 	const unsigned char *trace;
 };
 

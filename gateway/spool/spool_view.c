@@ -13,7 +13,9 @@ struct view_state {
 	struct spool_message *message;
 	const char **recipients;
 	struct spool_place *places;
-	struct iovec body[]; /* extent_count + 1; as many places; recipients */
+	/* extent_count + 1; as many places; recipients, perhaps their
+	 * parameters */
+	struct iovec body[];
 };
 
 /* The whole record at @offset8, or NULL if it isn't what it should be. */
@@ -89,23 +91,40 @@ static bool body_adds_up(const struct spool_message *message,
 	return sum == parsed->body_size;
 }
 
+/* The rest of the text, behind the recipients. */
+static void view_fill_dsn(struct spool_view *view, struct view_state *state,
+			  const struct spool_parsed *parsed, const char *text)
+{
+	const char **dsn = state->recipients + parsed->recipients;
+
+	if (!(parsed->flags & SPOOL_DSN))
+		return;
+	view->envelope.dsn = text;
+	for (uint32_t i = 0; i < parsed->recipients; i++) {
+		text = next_string(text);
+		dsn[i] = text;
+	}
+	view->envelope.recipients_dsn = dsn;
+}
+
 static void view_fill(struct spool_view *view, struct view_state *state,
 		      const struct spool_parsed *parsed)
 {
 	const char *text = parsed->text;
 	size_t pieces = state->message->extent_count;
 
-	view->envelope.client = text;
+	*view = (struct spool_view){.envelope.client = text};
 	text = next_string(text);
 	view->envelope.reverse_path = text;
 	for (uint32_t i = 0; i < parsed->recipients; i++) {
 		text = next_string(text);
 		state->recipients[i] = text;
 	}
+	view_fill_dsn(view, state, parsed, next_string(text));
 	view->envelope.recipients = state->recipients;
 	view->envelope.recipient_count = parsed->recipients;
 	view->envelope.arrival = parsed->arrival;
-	view->envelope.flags = parsed->flags;
+	view->envelope.flags = parsed->flags & ~SPOOL_DSN;
 	view->trace = parsed->trace;
 	view->trace_len = parsed->trace_len;
 	view->body_size = parsed->body_size;
@@ -135,7 +154,8 @@ static int view_make(struct spool_message *message, const unsigned char *record,
 	state = malloc(
 		sizeof(*state) +
 		pieces * (sizeof(struct iovec) + sizeof(struct spool_place)) +
-		message->recipients * sizeof(char *));
+		message->recipients * sizeof(char *) *
+			(parsed.flags & SPOOL_DSN ? 2 : 1));
 	if (!state)
 		return -ENOMEM;
 	state->message = message;

@@ -187,6 +187,23 @@ void spool_advance(struct spool_writer *writer, size_t len)
 	writer->used += (uint32_t)len;
 }
 
+/* Is there anything of RFC 3461 to be kept? */
+static bool envelope_has_dsn(const struct spool_envelope *envelope)
+{
+	return envelope->dsn || envelope->recipients_dsn;
+}
+
+static const char *recipient_dsn(const struct spool_envelope *envelope,
+				 size_t i)
+{
+	return envelope->recipients_dsn ? envelope->recipients_dsn[i] : "";
+}
+
+static const char *mail_dsn(const struct spool_envelope *envelope)
+{
+	return envelope->dsn ? envelope->dsn : "";
+}
+
 static size_t envelope_text_len(const struct spool_envelope *envelope)
 {
 	size_t len = strlen(envelope->client) + 1 +
@@ -194,6 +211,11 @@ static size_t envelope_text_len(const struct spool_envelope *envelope)
 
 	for (size_t i = 0; i < envelope->recipient_count; i++)
 		len += strlen(envelope->recipients[i]) + 1;
+	if (!envelope_has_dsn(envelope))
+		return len;
+	len += strlen(mail_dsn(envelope)) + 1;
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		len += strlen(recipient_dsn(envelope, i)) + 1;
 	return len;
 }
 
@@ -212,6 +234,11 @@ static unsigned char *put_text(unsigned char *at,
 	at = put_string(at, envelope->reverse_path);
 	for (size_t i = 0; i < envelope->recipient_count; i++)
 		at = put_string(at, envelope->recipients[i]);
+	if (!envelope_has_dsn(envelope))
+		return at;
+	at = put_string(at, mail_dsn(envelope));
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		at = put_string(at, recipient_dsn(envelope, i));
 	return at;
 }
 
@@ -253,7 +280,9 @@ static void put_message(struct spool_writer *writer,
 
 	spool_put64(at, envelope->arrival);
 	spool_put64(at + 8, writer->size);
-	spool_put32(at + 16, envelope->flags);
+	spool_put32(at + 16,
+		    (envelope->flags & ~SPOOL_DSN) |
+			    (envelope_has_dsn(envelope) ? SPOOL_DSN : 0));
 	spool_put32(at + 20, (uint32_t)envelope->recipient_count);
 	spool_put32(at + 24, writer->chunk_count);
 	spool_put32(at + 28, writer->used);

@@ -35,6 +35,51 @@ static void check_again(const struct smtp_path *path, enum smtp_path_kind kind)
 	assert(!path->domain || strcmp(path->domain, again.domain) == 0);
 }
 
+/* What xtext stands for goes into a header field. */
+static void check_xtext(const char *text, size_t len, bool utf8)
+{
+	char out[SMTP_ORCPT_MAX + 1];
+
+	assert(len > 0 && len < sizeof(out));
+	smtp_xtext_decode(text, len, out);
+	check_printable(out, strlen(out));
+	for (const char *at = out; !utf8 && *at; at++)
+		assert((unsigned char)*at < 0x7f);
+}
+
+/* What is kept is read again as the same. */
+static void check_mail_dsn(const struct smtp_dsn_mail *dsn)
+{
+	char text[SMTP_DSN_MAIL_SIZE];
+	struct smtp_mail_params again;
+
+	smtp_dsn_mail_write(dsn, text);
+	assert(smtp_params_mail(text, strlen(text), &again) == SMTP_PARAMS_OK);
+	assert(again.dsn.ret == dsn->ret);
+	assert(again.dsn.envid_len == dsn->envid_len);
+	if (!dsn->envid)
+		return;
+	assert(memcmp(again.dsn.envid, dsn->envid, dsn->envid_len) == 0);
+	check_xtext(dsn->envid, dsn->envid_len, false);
+}
+
+static void check_rcpt_dsn(const char *params, size_t len)
+{
+	char text[SMTP_DSN_RCPT_SIZE];
+	struct smtp_dsn_rcpt dsn, again;
+
+	if (smtp_params_rcpt(params, len, &dsn) != SMTP_PARAMS_OK)
+		return;
+	smtp_dsn_rcpt_write(&dsn, text);
+	assert(smtp_params_rcpt(text, strlen(text), &again) == SMTP_PARAMS_OK);
+	assert(again.notify == dsn.notify && again.utf8 == dsn.utf8);
+	assert(again.orcpt_len == dsn.orcpt_len);
+	if (!dsn.orcpt)
+		return;
+	assert(memcmp(again.orcpt, dsn.orcpt, dsn.orcpt_len) == 0);
+	check_xtext(dsn.orcpt, dsn.orcpt_len, dsn.utf8);
+}
+
 static void check_path(const struct smtp_command *command)
 {
 	enum smtp_path_kind kind = command->verb == SMTP_MAIL
@@ -51,9 +96,10 @@ static void check_path(const struct smtp_command *command)
 	assert(strlen(path.mailbox) == path.len);
 	check_printable(path.mailbox, path.len);
 	check_again(&path, kind);
-	smtp_params_mail(command->args + used, command->args_len - used,
-			 &params);
-	smtp_params_rcpt(command->args + used, command->args_len - used);
+	check_rcpt_dsn(command->args + used, command->args_len - used);
+	if (smtp_params_mail(command->args + used, command->args_len - used,
+			     &params) == SMTP_PARAMS_OK)
+		check_mail_dsn(&params.dsn);
 }
 
 /* Whatever the client's name, the field is one field of short lines. */

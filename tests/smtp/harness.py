@@ -549,6 +549,7 @@ class Message:
         self.sender = None
         self.sender_line = ""
         self.recipients = []
+        self.recipient_lines = []
         self.data = b""
         self.chunks = []      # sizes of BDAT
         self.by = None        # "DATA" or "BDAT"
@@ -689,6 +690,7 @@ class SinkSession:
         elif self.answer("RCPT", line, "250 2.1.5 ok").startswith("250"):
             self.message.recipients.append(
                 line[line.index("<") + 1:line.index(">")])
+            self.message.recipient_lines.append(line)
 
     def on_data(self, line):
         if self.message is None or not self.message.recipients:

@@ -91,7 +91,7 @@ static const struct number numbers[] = {
 	{"limits", "recipients", FIELD(limits.recipients), false, 1000,
 	 "100", "100000", 100, 100000, "99", "100001"},
 	{"limits", "line_length", FIELD(limits.line_length), false, 2048,
-	 "512", "65536", 512, 65536, "511", "65537"},
+	 "1024", "65536", 1024, 65536, "1023", "65537"},
 	{"limits", "text_line_length", FIELD(limits.text_line_length), false,
 	 65536, "1000", "16777216", 1000, 16777216, "999", "16777217"},
 	{"limits", "errors", FIELD(limits.errors), false, 20,

@@ -111,9 +111,17 @@ static void copy_envelope(struct spool_message *message,
 	snprintf(message->reverse_path, sizeof(message->reverse_path), "%s",
 		 envelope->reverse_path);
 	message->recipient_count = envelope->recipient_count;
-	for (size_t i = 0; i < envelope->recipient_count && i < 8; i++)
+	for (size_t i = 0; i < envelope->recipient_count && i < 8; i++) {
 		snprintf(message->recipients[i], sizeof(message->recipients[i]),
 			 "%s", envelope->recipients[i]);
+		if (envelope->recipients_dsn)
+			snprintf(message->recipients_dsn[i],
+				 sizeof(message->recipients_dsn[i]), "%s",
+				 envelope->recipients_dsn[i]);
+	}
+	if (envelope->dsn)
+		snprintf(message->dsn, sizeof(message->dsn), "%s",
+			 envelope->dsn);
 	snprintf(message->client, sizeof(message->client), "%s",
 		 envelope->client);
 	message->arrival = envelope->arrival;

@@ -25,6 +25,7 @@ struct spool_message {
 	char reverse_path[300];
 	char recipients[8][300]; /* the first of them */
 	size_t recipient_count;
+	char dsn[200], recipients_dsn[8][600];
 	char client[80];
 	uint64_t arrival;
 	uint32_t flags;

@@ -50,7 +50,7 @@ static const char config_text[] =
 	"listen:\n  - {address: \"127.0.0.1:2525\"}\n"
 	"relay_from: [\"127.0.0.0/8\", \"::1/128\"]\n"
 	"timeouts: {command: 100s, data: 50s, tls: 20s}\n"
-	"limits: {message_size: 64KiB, recipients: 100, line_length: 512, "
+	"limits: {message_size: 64KiB, recipients: 100, line_length: 1024, "
 	"text_line_length: 1000, errors: 10, received: 5}\n"
 	"routes:\n  - {match: \"example.test\", next_hop: \"127.0.0.1:2526\"}\n"
 	"  - {match: \"*.example.test\", next_hop: \"127.0.0.1:2526\"}\n";

@@ -96,12 +96,12 @@ static void test_line_length_is_bounded(void **state)
 {
 	struct world *w = world_start(NULL);
 	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
-	static const size_t pieces[] = {1000000, 100, 511};
+	static const size_t pieces[] = {1000000, 100, 1023};
 
 	for (size_t i = 0; i < 3; i++) {
-		say_long(c, 512, pieces[i]);
+		say_long(c, 1024, pieces[i]);
 		client_expect(c, OK);
-		say_long(c, 513, pieces[i]);
+		say_long(c, 1025, pieces[i]);
 		client_expect(c, "500 5.5.2 Line too long\r\n");
 	}
 	world_end(w);
@@ -189,6 +189,51 @@ static void test_utf8_needs_its_parameter(void **state)
 	world_end(w);
 }
 
+static void test_dsn_parameters_are_kept(void **state)
+{
+	struct world *w = world_start(NULL);
+	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
+	const struct spool_message *m;
+
+	client_ask(c, "MAIL FROM:<a@example.test> envid=q+2B1 RET=hdrs\r\n",
+		   OK_SENDER);
+	client_ask(c, "RCPT TO:<b@example.test>\r\n", OK_RECIPIENT);
+	client_ask(c,
+		   "RCPT TO:<c@example.test> ORCPT=rfc822;x@example.test "
+		   "NOTIFY=delay,SUCCESS\r\n",
+		   OK_RECIPIENT);
+	client_ask(c, "RCPT TO:<d@example.test>\r\n", OK_RECIPIENT);
+	client_say(c, "BDAT 3 LAST\r\nx\r\n");
+	client_expect_start(c, "250 ");
+	m = world_message(w, 0);
+	assert_string_equal(m->dsn, " RET=HDRS ENVID=q+2B1");
+	assert_string_equal(m->recipients[1], "c@example.test");
+	assert_string_equal(m->recipients_dsn[0], "");
+	assert_string_equal(
+		m->recipients_dsn[1],
+		" NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@example.test");
+	assert_string_equal(m->recipients_dsn[2], "");
+	world_end(w);
+}
+
+static void test_bad_dsn_parameters_are_refused(void **state)
+{
+	static const char bad[] = "501 5.5.4 Bad parameter\r\n";
+	struct world *w = world_start(NULL);
+	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
+
+	client_ask(c, "MAIL FROM:<a@example.test> RET=BODY\r\n", bad);
+	client_ask(c, "MAIL FROM:<a@example.test> ENVID=a+0D+0A\r\n", bad);
+	client_ask(c, "MAIL FROM:<a@example.test>\r\n", OK_SENDER);
+	client_ask(c, "RCPT TO:<b@example.test> NOTIFY=NEVER,DELAY\r\n", bad);
+	client_ask(c, "RCPT TO:<b@example.test> ORCPT=b@example.test\r\n", bad);
+	client_ask(c,
+		   "RCPT TO:<b@example.test> "
+		   "ORCPT=utf-8;\xc3\xa4@example.test\r\n",
+		   "553 5.6.7 Recipient address needs SMTPUTF8\r\n");
+	world_end(w);
+}
+
 static void test_recipient_syntax_and_parameters(void **state)
 {
 	struct world *w = world_start(NULL);
@@ -199,7 +244,7 @@ static void test_recipient_syntax_and_parameters(void **state)
 		   "501 5.1.3 Bad recipient address syntax\r\n");
 	client_ask(c, "RCPT TO:<nobody>\r\n",
 		   "501 5.1.3 Bad recipient address syntax\r\n");
-	client_ask(c, "RCPT TO:<b@example.test> NOTIFY=NEVER\r\n",
+	client_ask(c, "RCPT TO:<b@example.test> SIZE=1\r\n",
 		   "555 5.5.4 Parameter not recognized\r\n");
 	client_ask(c, "RCPT TO:<@relay.test:b@example.test>\r\n", OK_RECIPIENT);
 	assert_int_equal(inbound_stats(w->inbound)->rejected_recipients, 3);
@@ -518,6 +563,8 @@ int main(void)
 		cmocka_unit_test(test_second_hello_forgets_the_transaction),
 		cmocka_unit_test(test_sender_syntax_and_parameters),
 		cmocka_unit_test(test_utf8_needs_its_parameter),
+		cmocka_unit_test(test_dsn_parameters_are_kept),
+		cmocka_unit_test(test_bad_dsn_parameters_are_refused),
 		cmocka_unit_test(test_recipient_syntax_and_parameters),
 		cmocka_unit_test(test_strangers_may_not_relay),
 		cmocka_unit_test(test_mapped_and_ipv6_clients_may_relay),

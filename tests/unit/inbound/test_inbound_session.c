@@ -25,7 +25,7 @@ static void test_ehlo_names_the_extensions(void **state)
 		   "250-relay.example.test\r\n250-PIPELINING\r\n"
 		   "250-SIZE 65536\r\n250-STARTTLS\r\n"
 		   "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-		   "250-SMTPUTF8\r\n250 CHUNKING\r\n");
+		   "250-SMTPUTF8\r\n250-DSN\r\n250 CHUNKING\r\n");
 	world_end(w);
 }
 
@@ -39,7 +39,7 @@ static void test_starttls_is_not_offered_without_a_certificate(void **state)
 		   "250-relay.example.test\r\n250-PIPELINING\r\n"
 		   "250-SIZE 65536\r\n"
 		   "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-		   "250-SMTPUTF8\r\n250 CHUNKING\r\n");
+		   "250-SMTPUTF8\r\n250-DSN\r\n250 CHUNKING\r\n");
 	client_ask(c, "STARTTLS\r\n", "502 5.5.1 TLS is not offered here\r\n");
 	world_end(w);
 }
@@ -156,7 +156,7 @@ static void test_starttls_then_mail(void **state)
 	client_expect(c, "250-relay.example.test\r\n250-PIPELINING\r\n"
 			 "250-SIZE 65536\r\n"
 			 "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-			 "250-SMTPUTF8\r\n250 CHUNKING\r\n");
+			 "250-SMTPUTF8\r\n250-DSN\r\n250 CHUNKING\r\n");
 	client_ask(c, "MAIL FROM:<a@example.test>\r\n", OK_SENDER);
 	client_ask(c, "RCPT TO:<b@example.test>\r\n", OK_RECIPIENT);
 	client_ask(c, "DATA\r\n", GO_ON);

@@ -342,8 +342,8 @@ static void test_malformed_parameters(void **state)
 static void test_unknown_parameters(void **state)
 {
 	static const char *const unknown[] = {
-		" AUTH=<>",	    " RET=HDRS",   " ENVID=x",	  " X",
-		" BODY=BINARYMIME", " SIZE=1 X=2", " REQUIRETLS",
+		" AUTH=<>",	    " NOTIFY=NEVER", " ORCPT=rfc822;x", " X",
+		" BODY=BINARYMIME", " SIZE=1 X=2",   " REQUIRETLS",
 	};
 
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -354,14 +354,18 @@ static void test_unknown_parameters(void **state)
 	}
 }
 
-static void test_rcpt_has_no_parameters(void **state)
+static void test_parameters_of_rcpt(void **state)
 {
-	assert_int_equal(smtp_params_rcpt("", 0), SMTP_PARAMS_OK);
-	assert_int_equal(smtp_params_rcpt("  ", 2), SMTP_PARAMS_OK);
-	assert_int_equal(smtp_params_rcpt(" NOTIFY=NEVER", 13),
+	struct smtp_dsn_rcpt params;
+
+	assert_int_equal(smtp_params_rcpt("", 0, &params), SMTP_PARAMS_OK);
+	assert_int_equal(smtp_params_rcpt("  ", 2, &params), SMTP_PARAMS_OK);
+	assert_false(params.notify || params.orcpt);
+	assert_int_equal(smtp_params_rcpt(" SIZE=1", 7, &params),
 			 SMTP_PARAMS_UNKNOWN);
-	assert_int_equal(smtp_params_rcpt(" =", 2), SMTP_PARAMS_SYNTAX);
-	assert_int_equal(smtp_params_rcpt("x", 1), SMTP_PARAMS_SYNTAX);
+	assert_int_equal(smtp_params_rcpt(" =", 2, &params),
+			 SMTP_PARAMS_SYNTAX);
+	assert_int_equal(smtp_params_rcpt("x", 1, &params), SMTP_PARAMS_SYNTAX);
 }
 
 int main(void)
@@ -380,7 +384,7 @@ int main(void)
 		cmocka_unit_test(test_huge_sizes_do_not_wrap),
 		cmocka_unit_test(test_malformed_parameters),
 		cmocka_unit_test(test_unknown_parameters),
-		cmocka_unit_test(test_rcpt_has_no_parameters),
+		cmocka_unit_test(test_parameters_of_rcpt),
 	};
 
 	return cmocka_run_group_tests_name("smtp_path", tests, NULL, NULL);

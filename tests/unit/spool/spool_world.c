@@ -209,10 +209,46 @@ static void on_committed(void *owner, enum spool_status status,
 		assert_int_equal(spool_message_id(message), answer->id);
 }
 
+/* Every other message has parameters of RFC 3461: an even number of recipients
+ * says so. */
+static bool has_dsn(size_t recipients)
+{
+	return recipients % 2 == 0;
+}
+
+static const char *recipient_dsn(size_t i)
+{
+	return i % 3 == 0 ? "" : i % 3 == 1 ? " NOTIFY=NEVER" : " ORCPT=a;b";
+}
+
+static void set_dsn(struct spool_envelope *envelope, const char **dsn,
+		    size_t recipients)
+{
+	if (!has_dsn(recipients))
+		return;
+	for (size_t i = 0; i < recipients; i++)
+		dsn[i] = recipient_dsn(i);
+	envelope->recipients_dsn = dsn;
+	envelope->dsn = recipients % 4 ? " ENVID=x" : NULL;
+}
+
+static void check_dsn(const struct spool_envelope *envelope, size_t recipients)
+{
+	if (!has_dsn(recipients)) {
+		assert_null(envelope->dsn);
+		assert_null(envelope->recipients_dsn);
+		return;
+	}
+	assert_string_equal(envelope->dsn, recipients % 4 ? " ENVID=x" : "");
+	for (size_t i = 0; i < recipients; i++)
+		assert_string_equal(envelope->recipients_dsn[i],
+				    recipient_dsn(i));
+}
+
 void world_commit_writer(struct world *w, struct spool_writer *writer,
 			 size_t recipients, struct answer *answer)
 {
-	const char **names = calloc(recipients, sizeof(*names));
+	const char **names = calloc(recipients, 2 * sizeof(*names));
 	struct spool_envelope envelope = {
 		.reverse_path = "sender@example.test",
 		.recipients = names,
@@ -224,6 +260,7 @@ void world_commit_writer(struct world *w, struct spool_writer *writer,
 
 	for (size_t i = 0; i < recipients; i++)
 		names[i] = strdup(world_recipient(i));
+	set_dsn(&envelope, names + recipients, recipients);
 	*answer = (struct answer){.id = spool_writer_id(writer)};
 	spool_commit(writer, &envelope, TRACE, strlen(TRACE), on_committed,
 		     answer);
@@ -271,6 +308,7 @@ void world_check(struct world *w, struct spool_message *message, uint64_t key,
 	for (size_t i = 0; i < recipients; i++)
 		assert_string_equal(view.envelope.recipients[i],
 				    world_recipient(i));
+	check_dsn(&view.envelope, recipients);
 	assert_int_equal(view.trace_len, strlen(TRACE));
 	assert_memory_equal(view.trace, TRACE, strlen(TRACE));
 	assert_int_equal(view.body_size, size);
