@@ -48,6 +48,7 @@ void ktls_forward_cancel(struct ktls_forward *f)
 {
 	if (!f->from)
 		return;
+	kstream_splice_end(f);
 	forward_let_go(f->from);
 	forward_let_go(f->to);
 	f->from = f->to = NULL;
@@ -71,7 +72,7 @@ static size_t forward_room(const struct ktls_stream_private *to)
 enum ktls_forward_wait ktls_forward_waits(const struct ktls_forward *f)
 {
 	assert(f->from);
-	return forward_room(f->to) == 0 || f->taken == f->len
+	return forward_room(f->to) == 0 || f->piped > 0 || f->taken == f->len
 		       ? KTLS_FORWARD_WAITS_SINK
 		       : KTLS_FORWARD_WAITS_SOURCE;
 }
@@ -106,23 +107,45 @@ static bool forward_source_over(const struct ktls_forward *f)
 	       !kstream_unread(f->from);
 }
 
+/* All of it is out of our hands. */
+static bool forward_done(const struct ktls_forward *f)
+{
+	return f->taken == f->len && f->piped == 0;
+}
+
+/* The source may go on without its sink: what it has given must be known. */
+static bool forward_break(struct ktls_forward *f)
+{
+	if (kstream_splice_stop(f))
+		return false;
+	forward_end(f, KTLS_FORWARD_SINK);
+	return true;
+}
+
 bool kstream_forward_work(struct ktls_stream_private *p)
 {
 	struct ktls_forward *f = p->forward;
-	int moved = 0, error;
+	bool moved = false;
+	int error = 0;
 
 	if (!f || f->from != p)
 		return false;
-	while ((error = forward_copy(f)) > 0)
-		moved = 1;
+	if (f->sink_over)
+		return forward_break(f);
+	if (kstream_splice_refused(f)) {
+		f->copies = true;
+		kstream_splice_end(f);
+	}
+	while (f->piped == 0 && (error = forward_copy(f)) > 0)
+		moved = true;
 	if (error < 0)
-		forward_end(f, KTLS_FORWARD_SINK);
-	else if (f->taken == f->len)
+		return forward_break(f);
+	if (forward_done(f))
 		forward_end(f, KTLS_FORWARD_DONE);
 	else if (forward_source_over(f))
 		forward_end(f, KTLS_FORWARD_SOURCE);
 	else
-		return moved;
+		return kstream_splice_begin(f) || moved;
 	return true;
 }
 
@@ -135,10 +158,10 @@ bool kstream_forward_keep(struct ktls_stream_private *p, enum ktls_event event)
 	p->held |= 1u << event;
 	if (p == f->from)
 		return true; /* kstream_forward_work() sees for itself */
-	if (event == KTLS_EVENT_WRITTEN)
+	if (event == KTLS_EVENT_EOF || event == KTLS_EVENT_FAILED)
+		f->sink_over = true;
+	if (event != KTLS_EVENT_READABLE)
 		kstream_kick(f->from);
-	else if (event == KTLS_EVENT_EOF || event == KTLS_EVENT_FAILED)
-		forward_end(f, KTLS_FORWARD_SINK);
 	return true;
 }
 

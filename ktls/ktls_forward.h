@@ -11,9 +11,8 @@
  * and is told to the stream's owner then.  Nobody else may read from @from or
  * write to @to meanwhile; what was written to @to before goes out before.
  *
- * splice(2) of a kernel-TLS socket gives at most one record in a call, and
- * EINVAL in front of a record that is not data: then one receive fetches that.
- * Kernel document: Documentation/networking/tls.rst.
+ * Pipes are those of env->paths; without one, or with a policy that wants
+ * another path, bytes are copied.
  */
 #ifndef KTLS_KTLS_FORWARD_H
 #define KTLS_KTLS_FORWARD_H
@@ -32,6 +31,7 @@ enum ktls_forward_end {
 typedef void (*ktls_forward_fn)(void *owner, enum ktls_forward_end end);
 
 struct ktls_stream_private;
+struct ktls_pipe;
 
 /* Whom a forward waits for. */
 enum ktls_forward_wait {
@@ -50,6 +50,13 @@ struct ktls_forward {
 	struct ktls_stream_private *from, *to; /* NULL: it does not run */
 	ktls_forward_fn fn;
 	void *owner;
+	struct ktls_pipe *pipe; /* NULL: bytes are copied */
+	size_t piped;		/* bytes in it */
+	bool copies;		/* splicing has turned out not to work */
+	bool fetches;		/* a record that is no data is in the way */
+	bool fetched;		/* and was received since the last bytes */
+	bool sink_full;		/* it was, when it was last asked */
+	bool sink_over;		/* it failed: the source's splice is reaped */
 };
 
 /*

@@ -60,6 +60,9 @@ struct ktls_policy {
 	/* AUTO, plain or kernel TLS: a piece of at least so many bytes goes by
 	 * splice. SIZE_MAX: never. */
 	size_t splice_min;
+	/* AUTO: what is forwarded from socket to socket (ktls_forward.h) goes by
+	 * splice when at least so many bytes of it are still to come. */
+	size_t forward_min;
 	/* AUTO: pieces of at least so many bytes are asked after (mincore(2));
 	 * shorter ones are taken to be in the page cache. */
 	size_t look_min;
@@ -81,6 +84,10 @@ struct ktls_choice {
  * bytes are in the page cache, READ where they aren't. */
 enum ktls_byte_path ktls_policy_choose(const struct ktls_policy *policy,
 				       const struct ktls_choice *choice);
+
+/* ktls_policy_forward() - shall @len bytes be spliced from socket to socket,
+ * if they can be? */
+bool ktls_policy_forward(const struct ktls_policy *policy, uint64_t len);
 
 /* ktls_policy_offload() - does KTLS_OFFLOAD_AUTO offload @dir? */
 bool ktls_policy_offload(const struct ktls_policy *policy,

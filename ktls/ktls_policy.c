@@ -12,6 +12,7 @@
 const struct ktls_policy ktls_policy_measured = {
 	.path = KTLS_PATH_AUTO,
 	.splice_min = SIZE_MAX,
+	.forward_min = 65536,
 };
 
 const char *ktls_byte_path_name(enum ktls_byte_path path)
@@ -84,4 +85,11 @@ bool ktls_policy_offload(const struct ktls_policy *policy,
 {
 	assert((unsigned)dir < KTLS_DIRECTIONS);
 	return expected >= policy->offload_min[dir];
+}
+
+bool ktls_policy_forward(const struct ktls_policy *policy, uint64_t len)
+{
+	if (policy->path == KTLS_PATH_AUTO)
+		return len >= policy->forward_min;
+	return policy->path == KTLS_PATH_SPLICE;
 }

@@ -234,6 +234,8 @@ static void stream_release(struct ktls_stream_private *p)
 	kstream_recv_unwait(p);
 	kstream_recv_drop(p);
 	kstream_carrier_drop(p);
+	kstream_pipe_drop(p);
+	kstream_sparing_off(p, true);
 	kstream_queue_free(&p->queue);
 	ktls_engine_free(&p->engine);
 	free(p->wire);
@@ -519,6 +521,22 @@ void ktls_stream_resume(struct ktls_stream *stream)
 {
 	stream->p->paused = false;
 	kstream_kick(stream->p);
+}
+
+int ktls_stream_spare(struct ktls_stream *stream, bool on)
+{
+	struct ktls_stream_private *p = stream->p;
+
+	if (!p)
+		return 0;
+	if (!on) {
+		kstream_sparing_off(p, true);
+		return 0;
+	}
+	if (!kstream_sparing_on(p))
+		return -ENOMEM;
+	p->sparing->asked = true;
+	return 0;
 }
 
 /* A peer whose new keys can't be followed still reads us: what ends the

@@ -154,6 +154,14 @@ void ktls_stream_consume(struct ktls_stream *stream, size_t len);
 void ktls_stream_pause(struct ktls_stream *stream);
 void ktls_stream_resume(struct ktls_stream *stream);
 
+/*
+ * ktls_stream_spare() - take no more out of the socket than is read at once,
+ * one buffer at a time, as long as @on: what is not received yet can be
+ * forwarded inside the kernel (ktls_forward.h). Costs an operation more for
+ * each piece. 0 or -ENOMEM.
+ */
+int ktls_stream_spare(struct ktls_stream *stream, bool on);
+
 /* ktls_stream_write() - queue a copy of @data. 0, or -ENOBUFS (queue full,
  * nothing taken), -EPIPE (failed or closing), -ENOMEM. */
 int ktls_stream_write(struct ktls_stream *stream, const void *data, size_t len);

@@ -194,7 +194,7 @@ enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
 /* A splice into a socket that waits would hold a worker thread of the kernel
  * until the peer has read; there is no flag for it but the descriptor's. Other
  * operations of the ring don't go by it. */
-static void set_nonblocking(struct ktls_stream_private *p)
+void kstream_set_nonblocking(struct ktls_stream_private *p)
 {
 	int flags;
 
@@ -223,7 +223,7 @@ struct uring_op *kstream_carrier_send(struct ktls_stream_private *p, bool more)
 				  carrier->buffer->data + carrier->at,
 				  carrier->have,
 				  MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-	set_nonblocking(p);
+	kstream_set_nonblocking(p);
 	return uring_splice(p->env->ring, target, carrier->pipe->read_fd, -1,
 			    p->fd, -1, (unsigned)carrier->have, flags);
 }

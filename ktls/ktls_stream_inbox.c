@@ -53,6 +53,15 @@ size_t kstream_inbox_peek(const struct kstream_inbox *inbox,
 	return first->len - inbox->offset;
 }
 
+size_t kstream_inbox_bytes(const struct kstream_inbox *inbox)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < inbox->count; i++)
+		bytes += inbox->items[(inbox->head + i) % inbox->size].len;
+	return bytes - inbox->offset;
+}
+
 void kstream_inbox_drop(struct kstream_inbox *inbox, size_t len)
 {
 	struct uring_buf *first;

@@ -26,6 +26,9 @@ int kstream_inbox_push(struct kstream_inbox *inbox,
 size_t kstream_inbox_peek(const struct kstream_inbox *inbox,
 			  const unsigned char **data);
 
+/* kstream_inbox_bytes() - unread bytes in all buffers. */
+size_t kstream_inbox_bytes(const struct kstream_inbox *inbox);
+
 /* kstream_inbox_drop() - @len of them are read; a used-up buffer goes back. */
 void kstream_inbox_drop(struct kstream_inbox *inbox, size_t len);
 

@@ -18,7 +18,9 @@
  *   ktls_stream_file.c       file ranges that are read or spliced
  *   ktls_stream_alert.c      alerts through kernel TLS
  *   ktls_stream_close.c      farewell, lingering, tearing down
+ *   ktls_stream_sparing.c    taking no more than is asked for
  *   ktls_forward.c           bytes to another stream
+ *   ktls_forward_splice.c    the same inside the kernel
  *   ktls_stream_info.c       what a stream says of itself
  *
  * The driver's loop: an input's handler runs; states advance as far as they
@@ -129,6 +131,32 @@ enum kstream_sending {
 	KSTREAM_SENDING_CARRIER, /* into the socket */
 	KSTREAM_SENDING_ROOM,	 /* nothing: the socket is full */
 	KSTREAM_SENDING_KEY_UPDATE,
+	/* Of the forward's pipe: */
+	KSTREAM_SENDING_PIPE,	   /* into the socket */
+	KSTREAM_SENDING_PIPE_ROOM, /* nothing: the socket is full */
+};
+
+/* What the receive in flight is. */
+enum kstream_taking {
+	KSTREAM_TAKING_BYTES,  /* a receive */
+	KSTREAM_TAKING_SPLICE, /* into the forward's pipe */
+	KSTREAM_TAKING_POLL,   /* nothing: there was nothing */
+};
+
+/* Reading by operations that do not wait. */
+enum kstream_patience {
+	KSTREAM_TRIES,	/* there may be something */
+	KSTREAM_POLLS,	/* there was nothing */
+	KSTREAM_POLLED, /* there is something, says poll(2) */
+	KSTREAM_NAPS,	/* there was not: a part of a record, perhaps */
+};
+
+/* Exists while a stream takes sparingly. */
+struct kstream_sparing {
+	enum kstream_patience patience;
+	uint64_t nap_ns;
+	struct uring_timer nap;
+	bool asked; /* by the owner; otherwise by a forward */
 };
 
 /* How the peer's bytes ended. */
@@ -203,6 +231,9 @@ struct ktls_stream_private {
 	unsigned pending; /* 1 << enum ktls_event, for the owner */
 	unsigned held;	  /* the same, for when the forward has ended */
 	struct ktls_forward *forward; /* borrowed; NULL: in none */
+	struct kstream_sparing *sparing; /* owned; NULL: takes freely */
+	struct ktls_pipe *pipe; /* owned: of a forward that was cancelled while
+				 * its splice was in flight here */
 	bool running;	  /* the driver is on the stack */
 	bool paused;
 	bool recv_cancelled; /* ops.recv is being cancelled */
@@ -211,6 +242,7 @@ struct ktls_stream_private {
 	bool nonblocking;    /* O_NONBLOCK is set */
 	struct kstream_op_set ops;
 	enum kstream_sending sending;
+	enum kstream_taking taking;
 	enum kstream_sends may_send;
 	struct kstream_alert alert;
 	enum ktls_offload offload;
@@ -297,6 +329,10 @@ void kstream_recv_cancel(struct ktls_stream_private *p);
 void kstream_recv_unwait(struct ktls_stream_private *p);
 /* kstream_recv_error() - a receive ended with @error (positive). */
 enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error);
+/* kstream_recv_one() - a single-shot receive, as the path wants it. */
+struct uring_op *kstream_recv_one(struct ktls_stream_private *p);
+/* kstream_recv_fin() - the peer's FIN was received. */
+enum kstream_state kstream_recv_fin(struct ktls_stream_private *p);
 /* kstream_recv_ended() - the peer has ended in order. */
 void kstream_recv_ended(struct ktls_stream_private *p, enum kstream_end end);
 bool kstream_unread(const struct ktls_stream_private *p);
@@ -397,6 +433,8 @@ enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
  * is that @error (positive) one to go on after? */
 struct uring_op *kstream_carrier_send(struct ktls_stream_private *p, bool more);
 bool kstream_carrier_refused(struct ktls_stream_private *p, int error);
+/* kstream_set_nonblocking() - before a splice into the socket. */
+void kstream_set_nonblocking(struct ktls_stream_private *p);
 
 /* ktls_stream_close.c */
 void kstream_draining_enter(struct ktls_stream_private *p);
@@ -415,6 +453,22 @@ enum kstream_state kstream_closed(struct ktls_stream_private *p,
 enum kstream_state kstream_give_up(struct ktls_stream_private *p,
 				   const struct uring_event *ev);
 
+/* ktls_stream_sparing.c */
+
+/* kstream_sparing_on() - from now on; false: no memory. _off() ends it unless
+ * the owner asked for it (or @all). */
+bool kstream_sparing_on(struct ktls_stream_private *p);
+void kstream_sparing_off(struct ktls_stream_private *p, bool all);
+/* kstream_sparing_rests() - nothing is to be tried for a while. */
+bool kstream_sparing_rests(const struct ktls_stream_private *p);
+/* kstream_sparing_poll() - the poll that is due instead of a try, or NULL:
+ * p->taking says which it is. */
+struct uring_op *kstream_sparing_poll(struct ktls_stream_private *p);
+/* How the operation ended. */
+void kstream_sparing_polled(struct ktls_stream_private *p);
+void kstream_sparing_nothing(struct ktls_stream_private *p);
+void kstream_sparing_something(struct ktls_stream_private *p);
+
 /* ktls_forward.c */
 
 /* kstream_forward_work() - as a forward's source: move what can be moved. True:
@@ -424,6 +478,36 @@ bool kstream_forward_work(struct ktls_stream_private *p);
 bool kstream_forward_keep(struct ktls_stream_private *p, enum ktls_event event);
 /* kstream_forward_leave() - the stream closes. */
 void kstream_forward_leave(struct ktls_stream_private *p);
+
+/* ktls_forward_splice.c: ops.recv of the source and ops.send of the sink are
+ * then the forward's, and end as their own. */
+
+/* kstream_splice_begin() - go over to splicing if that is better from here on.
+ * True: just now. */
+bool kstream_splice_begin(struct ktls_forward *f);
+/* kstream_splice_refused() - what was in the way of a splice is data after all:
+ * these sockets can't. */
+bool kstream_splice_refused(const struct ktls_forward *f);
+/* kstream_splice_stop() - the source's splice shall end. False: it has. */
+bool kstream_splice_stop(struct ktls_forward *f);
+/* kstream_splice_end() - the forward is over; the pipe stays with an operation
+ * in flight. */
+void kstream_splice_end(struct ktls_forward *f);
+/* kstream_pipe_drop() - it ended, or the stream does; NULL is fine. */
+void kstream_pipe_drop(struct ktls_stream_private *p);
+/* kstream_splice_takes() - does a forward take the place of receiving? Then
+ * _take() arms what is to be armed, and _took() is for its result. */
+bool kstream_splice_takes(const struct ktls_stream_private *p);
+enum kstream_state kstream_splice_take(struct ktls_stream_private *p);
+enum kstream_state kstream_splice_took(struct ktls_stream_private *p,
+				       const struct uring_event *ev);
+/* kstream_splice_gives() - is there something in the pipe for this stream? Then
+ * _give() arms the send of it, and _gave() is for its result: false when it is
+ * a failure of the stream. */
+bool kstream_splice_gives(const struct ktls_stream_private *p);
+struct uring_op *kstream_splice_give(struct ktls_stream_private *p);
+bool kstream_splice_gave(struct ktls_stream_private *p,
+			 enum kstream_sending sending, int res);
 
 /* ktls_stream_info.c */
 const char *kstream_failure_text(enum ktls_failure kind);

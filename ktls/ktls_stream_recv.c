@@ -72,11 +72,10 @@ static bool recv_wanted(const struct ktls_stream_private *p)
 	return p->end == KSTREAM_END_OPEN && !p->paused && !kstream_unread(p);
 }
 
-static struct uring_op *recv_arm_path(struct ktls_stream_private *p)
+static struct uring_op *recv_arm_path(struct ktls_stream_private *p,
+				      bool multishot)
 {
 	struct uring_target target = kstream_target(p, KSTREAM_IN_RECV);
-	bool multishot =
-		p->state == KSTREAM_SECURE || p->state == KSTREAM_LINGERING;
 
 	if (p->end == KSTREAM_END_DEAF)
 		return uring_poll(p->env->ring, target, p->fd, POLLRDHUP);
@@ -90,13 +89,49 @@ static struct uring_op *recv_arm_path(struct ktls_stream_private *p)
 				multishot);
 }
 
+struct uring_op *kstream_recv_one(struct ktls_stream_private *p)
+{
+	return recv_arm_path(p, false);
+}
+
+/* One piece, if one is there. */
+static struct uring_op *recv_arm_sparing(struct ktls_stream_private *p)
+{
+	struct uring_op *poll = kstream_sparing_poll(p);
+
+	if (poll || p->taking == KSTREAM_TAKING_POLL)
+		return poll;
+	return uring_recvmsg_group_now(
+		p->env->ring, kstream_target(p, KSTREAM_IN_RECV), p->fd,
+		p->env->bufs, CMSG_SPACE(sizeof(uint8_t)));
+}
+
+/* Elsewhere receives are single-shot anyway, or bytes are not the socket's. */
+static bool recv_sparing(const struct ktls_stream_private *p)
+{
+	return p->sparing && p->state == KSTREAM_SECURE &&
+	       p->path[KTLS_RX] == KSTREAM_KERNEL &&
+	       uring_caps(p->env->ring)->multishot_recv;
+}
+
+static struct uring_op *recv_arm_any(struct ktls_stream_private *p)
+{
+	if (recv_sparing(p))
+		return recv_arm_sparing(p);
+	return recv_arm_path(p, p->state == KSTREAM_SECURE ||
+					p->state == KSTREAM_LINGERING);
+}
+
 enum kstream_state kstream_recv_arm(struct ktls_stream_private *p)
 {
-	if (!recv_wanted(p))
+	if (kstream_splice_takes(p))
+		return kstream_splice_take(p);
+	if (!recv_wanted(p) || (recv_sparing(p) && kstream_sparing_rests(p)))
 		return p->state;
-	p->ops.recv = recv_arm_path(p);
+	p->ops.recv = recv_arm_any(p);
 	if (p->ops.recv)
 		return p->state;
+	p->taking = KSTREAM_TAKING_BYTES;
 	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS,
 			    "too many operations in flight");
 }
@@ -181,16 +216,27 @@ void kstream_recv_ended(struct ktls_stream_private *p, enum kstream_end end)
 	kstream_say(p, KTLS_EVENT_EOF);
 }
 
+enum kstream_state kstream_recv_fin(struct ktls_stream_private *p)
+{
+	if (p->state == KSTREAM_PLAIN) {
+		kstream_recv_ended(p, KSTREAM_END_FIN);
+		return p->state;
+	}
+	p->end = KSTREAM_END_FIN;
+	return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
+}
+
 enum kstream_state kstream_plain_recv(struct ktls_stream_private *p,
 				      const struct uring_event *ev)
 {
+	if (p->taking != KSTREAM_TAKING_BYTES)
+		return kstream_splice_took(p, ev);
 	if (ev->res > 0)
 		return recv_data(p, ev);
 	kstream_event_drop(ev);
 	if (ev->res < 0)
 		return kstream_recv_error(p, -ev->res);
-	kstream_recv_ended(p, KSTREAM_END_FIN);
-	return p->state;
+	return kstream_recv_fin(p);
 }
 
 /*
@@ -243,13 +289,23 @@ static enum kstream_state kernel_recv(struct ktls_stream_private *p,
 	kstream_event_drop(ev);
 	if (ev->res < 0)
 		return kstream_recv_error(p, -ev->res);
-	p->end = KSTREAM_END_FIN;
-	return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
+	return kstream_recv_fin(p);
+}
+
+static void recv_tried(struct ktls_stream_private *p,
+		       const struct uring_event *ev)
+{
+	if (ev->res == -EAGAIN)
+		kstream_sparing_nothing(p);
+	else if (ev->res >= 0)
+		kstream_sparing_something(p);
 }
 
 enum kstream_state kstream_secure_recv(struct ktls_stream_private *p,
 				       const struct uring_event *ev)
 {
+	if (p->taking != KSTREAM_TAKING_BYTES)
+		return kstream_splice_took(p, ev);
 	/* behind close_notify nothing counts any more */
 	if (p->end != KSTREAM_END_OPEN)
 		return kstream_discard_recv(p, ev);
@@ -259,6 +315,7 @@ enum kstream_state kstream_secure_recv(struct ktls_stream_private *p,
 	case KSTREAM_ENGINE:
 		return kstream_engine_recv(p, ev);
 	case KSTREAM_KERNEL:
+		recv_tried(p, ev);
 		return kernel_recv(p, ev);
 	case KSTREAM_RAW:
 		break;

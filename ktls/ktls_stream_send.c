@@ -296,6 +296,12 @@ enum kstream_state kstream_send_pump(struct ktls_stream_private *p)
 					      : NULL);
 	if (p->wire || (allowed == KSTREAM_SENDS_ALL && send_ready(p)))
 		return send_start(p);
+	if (allowed == KSTREAM_SENDS_ALL && kstream_splice_gives(p)) {
+		p->ops.send = kstream_splice_give(p);
+		return p->ops.send ? p->state
+				   : kstream_fail(p, KTLS_FAILURE_INTERNAL,
+						  ENOBUFS, NULL);
+	}
 	if (p->written_due && !p->queue) {
 		p->written_due = false;
 		kstream_say(p, KTLS_EVENT_WRITTEN);
@@ -383,6 +389,11 @@ static enum kstream_state sent_by(struct ktls_stream_private *p,
 		return kstream_carrier_filled(p, ev->res);
 	case KSTREAM_SENDING_ROOM:
 		return sent_room(p);
+	case KSTREAM_SENDING_PIPE:
+	case KSTREAM_SENDING_PIPE_ROOM:
+		if (kstream_splice_gave(p, sending, ev->res))
+			return p->state;
+		return send_failed(p, ev->res < 0 ? -ev->res : EPIPE);
 	case KSTREAM_SENDING_QUEUE:
 	case KSTREAM_SENDING_WIRE:
 	case KSTREAM_SENDING_CARRIER:

@@ -143,25 +143,44 @@ static int splice_to_sock(struct uring_fake *fake, struct fake_sock *sock,
 	return res == FAKE_BLOCK ? full : res;
 }
 
+/* A length, 0 at the end, FAKE_BLOCK or -errno. */
+static int splice_take(struct uring_fake *fake, struct fake_sock *sock,
+		       void *to, size_t room)
+{
+	bool eof;
+	int state;
+
+	if (sock->rx)
+		return fake_ktls_splice_in(fake, sock, to, room, &eof);
+	state = fake_recv_state(sock, &eof);
+	if (state || eof)
+		return state;
+	if (room > fake_readable(sock))
+		room = fake_readable(sock);
+	room = fake_short(fake, room);
+	fake_take(fake, sock, to, room);
+	return (int)room;
+}
+
 static int splice_from_sock(struct uring_fake *fake, struct fake_sock *sock,
 			    const struct io_uring_sqe *sqe)
 {
 	unsigned char chunk[FAKE_PIPE_CHUNK];
 	size_t len = sqe->len < sizeof(chunk) ? sqe->len : sizeof(chunk);
-	bool eof;
-	int state = fake_recv_state(sock, &eof);
 	ssize_t n;
+	int got;
 
-	if (state || eof)
-		return state;
+	if (fake_chance(fake, fake->config.reset_percent))
+		fake_sock_reset(fake, sock);
 	if (!is_ready(sqe->fd, POLLOUT))
 		return FAKE_BLOCK;
-	if (len > fake_readable(sock))
-		len = fake_readable(sock);
-	len = fake_short(fake, len);
-	fake_take(fake, sock, chunk, len);
-	n = write(sqe->fd, chunk, len);
-	assert(n < 0 || (size_t)n == len); /* it polled: PIPE_BUF fits */
+	got = splice_take(fake, sock, chunk, len);
+	if (got == FAKE_BLOCK && sqe->splice_flags & SPLICE_F_NONBLOCK)
+		return -EAGAIN;
+	if (got <= 0)
+		return got;
+	n = write(sqe->fd, chunk, (size_t)got);
+	assert(n < 0 || n == got); /* it polled: PIPE_BUF fits */
 	return result(n);
 }
 

@@ -195,6 +195,10 @@ int fake_ktls_splice(struct uring_fake *fake, struct fake_sock *sock, int pipe,
 		     size_t len, bool more);
 int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
 		   uint32_t *flags);
+/* splice(2): at most one record's data into @to; *eof. A length, FAKE_BLOCK or
+ * -errno: -EINVAL in front of a record of another type. */
+int fake_ktls_splice_in(struct uring_fake *fake, struct fake_sock *sock,
+			void *to, size_t room, bool *eof);
 /* Part of an opened record is there to be read. */
 bool fake_ktls_unread(const struct fake_sock *sock);
 void fake_ktls_free(struct fake_sock *sock);

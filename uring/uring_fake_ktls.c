@@ -387,3 +387,17 @@ int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
 	return recvmsg_to(fake, req, msg->msg_iov[0].iov_base,
 			  msg->msg_iov[0].iov_len, eof);
 }
+
+/* --- splice --- */
+
+int fake_ktls_splice_in(struct uring_fake *fake, struct fake_sock *sock,
+			void *to, size_t room, bool *eof)
+{
+	int state = load_one(fake, sock, eof);
+
+	if (state || *eof)
+		return state;
+	if (sock->rx->type != TYPE_DATA)
+		return -EINVAL;
+	return (int)take_text(fake, sock->rx, to, room);
+}

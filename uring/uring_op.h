@@ -117,6 +117,12 @@ struct uring_op *uring_recvmsg_group(struct uring *, struct uring_target,
 				     int fd, struct uring_bufs *group,
 				     size_t control_len, bool multishot);
 
+/* The same, single-shot and with MSG_DONTWAIT: -EAGAIN when there is nothing
+ * now. For groups with a buffer ring (uring_caps.buf_ring). */
+struct uring_op *uring_recvmsg_group_now(struct uring *, struct uring_target,
+					 int fd, struct uring_bufs *group,
+					 size_t control_len);
+
 /* recvmsg(2) into the caller's memory with a control area (single-shot). */
 struct uring_op *uring_recvmsg(struct uring *, struct uring_target, int fd,
 			       void *buf, size_t len, size_t control_len);

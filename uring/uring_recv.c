@@ -146,6 +146,24 @@ struct uring_op *uring_recvmsg_group(struct uring *ring,
 	return op;
 }
 
+struct uring_op *uring_recvmsg_group_now(struct uring *ring,
+					 struct uring_target target, int fd,
+					 struct uring_bufs *group,
+					 size_t control_len)
+{
+	struct io_uring_sqe *sqe;
+	struct uring_op *op =
+		uring_op_start(ring, target, URING_OP_RECVMSG, fd, &sqe);
+
+	assert(group->ring == ring && group->entries);
+	if (!op)
+		return NULL;
+	init_msg(op, NULL, group->size, control_len);
+	start_group(op, group, false, sqe);
+	sqe->msg_flags = MSG_DONTWAIT;
+	return op;
+}
+
 struct uring_op *uring_recvmsg(struct uring *ring, struct uring_target target,
 			       int fd, void *buf, size_t len,
 			       size_t control_len)

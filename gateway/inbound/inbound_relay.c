@@ -74,6 +74,10 @@ static bool begin(struct inbound_session *s, const struct config_route *route,
 
 	tx->leg = cutthrough_begin(s->pool->config.cutthrough, route, &mail,
 				   recipient, dsn, on_leg, s);
+	/* Chunks are best left in the socket. From here on to the session's
+	 * end: where one such message comes from, more will. */
+	if (tx->leg && ktls_stream_spare(&s->stream, true) < 0)
+		cutthrough_drop(&tx->leg);
 	return tx->leg != NULL;
 }
 
