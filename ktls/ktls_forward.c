@@ -49,9 +49,18 @@ void ktls_forward_cancel(struct ktls_forward *f)
 	if (!f->from)
 		return;
 	kstream_splice_end(f);
+	kstream_sparing_off(f->from, false);
 	forward_let_go(f->from);
 	forward_let_go(f->to);
 	f->from = f->to = NULL;
+}
+
+void ktls_forward_stop(struct ktls_forward *f)
+{
+	if (!f->from)
+		return;
+	f->sink_over = true;
+	kstream_kick(f->from);
 }
 
 static void forward_end(struct ktls_forward *f, enum ktls_forward_end end)
@@ -72,7 +81,8 @@ static size_t forward_room(const struct ktls_stream_private *to)
 enum ktls_forward_wait ktls_forward_waits(const struct ktls_forward *f)
 {
 	assert(f->from);
-	return forward_room(f->to) == 0 || f->piped > 0 || f->taken == f->len
+	return kstream_unread(f->from) || forward_room(f->to) == 0 ||
+			       f->piped > 0 || f->taken == f->len
 		       ? KTLS_FORWARD_WAITS_SINK
 		       : KTLS_FORWARD_WAITS_SOURCE;
 }
@@ -99,10 +109,11 @@ static int forward_copy(struct ktls_forward *f)
 	return 1;
 }
 
-/* No byte will come any more that is not here already. */
+/* No byte will come any more that is not here already, and one is missing. */
 static bool forward_source_over(const struct ktls_forward *f)
 {
-	return (f->from->state == KSTREAM_FAILED ||
+	return f->taken < f->len &&
+	       (f->from->state == KSTREAM_FAILED ||
 		f->from->end != KSTREAM_END_OPEN) &&
 	       !kstream_unread(f->from);
 }

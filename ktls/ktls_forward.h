@@ -56,7 +56,8 @@ struct ktls_forward {
 	bool fetches;		/* a record that is no data is in the way */
 	bool fetched;		/* and was received since the last bytes */
 	bool sink_full;		/* it was, when it was last asked */
-	bool sink_over;		/* it failed: the source's splice is reaped */
+	bool sink_over;		/* it failed, or the owner says so: ends as
+				 * soon as the source's splice is reaped */
 };
 
 /*
@@ -70,8 +71,9 @@ int ktls_forward_start(struct ktls_forward *forward, struct ktls_stream *from,
 
 /*
  * ktls_forward_cancel() - no call will come any more. Both streams are only
- * good for being closed then, unless nothing was @taken. Harmless when it does
- * not run. Closing a stream cancels the forward it is part of.
+ * good for being closed then: bytes may be on their way out of @from that
+ * nobody counts. Harmless when it does not run. Closing a stream cancels the
+ * forward it is part of.
  */
 void ktls_forward_cancel(struct ktls_forward *forward);
 
@@ -79,6 +81,13 @@ static inline bool ktls_forward_running(const struct ktls_forward *forward)
 {
 	return forward->from != NULL;
 }
+
+/*
+ * ktls_forward_stop() - end it as if the sink had failed: fn is called with
+ * KTLS_FORWARD_SINK as soon as what has left @from is known, and @from can go
+ * on behind that. Harmless when it does not run.
+ */
+void ktls_forward_stop(struct ktls_forward *forward);
 
 /* ktls_forward_waits() - while it runs: for more to come, or for room. */
 enum ktls_forward_wait ktls_forward_waits(const struct ktls_forward *forward);

@@ -28,12 +28,16 @@ static bool in_kernel(const struct ktls_stream_private *p,
 	return p->state == KSTREAM_SECURE && p->path[dir] == KSTREAM_KERNEL;
 }
 
+/* A record lies in so many pages at most. Where fewer fit into the pipe, kernel
+ * TLS loses the rest of it without a word: when its user has too many pipes the
+ * system makes small ones. */
+#define PIPE_MIN 65536
+
 /* Before Linux 6.0, which is where multishot receives came, a splice behind a
  * receive of a part of the same record hangs. */
 static bool takes_parts(const struct ktls_stream_private *p)
 {
-	return p->path[KTLS_RX] == KSTREAM_RAW ||
-	       uring_caps(p->env->ring)->multishot_recv;
+	return p->path[KTLS_RX] == KSTREAM_RAW || kstream_sparing_possible(p);
 }
 
 /* Bytes that are not here already. */
@@ -56,12 +60,22 @@ static bool may_splice(const struct ktls_forward *f)
 	       f->from->end == KSTREAM_END_OPEN && takes_parts(f->from);
 }
 
+static struct ktls_pipe *get_pipe(struct ktls_paths *paths)
+{
+	struct ktls_pipe *pipe = ktls_paths_pipe_get(paths);
+
+	if (!pipe || pipe->size >= PIPE_MIN)
+		return pipe;
+	ktls_paths_pipe_put(paths, pipe, false);
+	return NULL;
+}
+
 bool kstream_splice_begin(struct ktls_forward *f)
 {
 	if (f->pipe || !may_splice(f))
 		return false;
 	if (kstream_sparing_on(f->from))
-		f->pipe = ktls_paths_pipe_get(f->from->env->paths);
+		f->pipe = get_pipe(f->from->env->paths);
 	if (!f->pipe) {
 		kstream_sparing_off(f->from, false);
 		f->copies = true;
@@ -78,14 +92,15 @@ bool kstream_splice_refused(const struct ktls_forward *f)
 	return f->pipe && f->fetched && kstream_unread(f->from);
 }
 
+/* With p->pipe it is a splice of a forward that is gone. */
 static bool takes_now(const struct ktls_stream_private *p)
 {
-	return p->ops.recv && p->taking == KSTREAM_TAKING_SPLICE;
+	return p->ops.recv && p->taking == KSTREAM_TAKING_SPLICE && !p->pipe;
 }
 
 static bool gives_now(const struct ktls_stream_private *p)
 {
-	return p->ops.send && p->sending == KSTREAM_SENDING_PIPE;
+	return p->ops.send && p->sending == KSTREAM_SENDING_PIPE && !p->pipe;
 }
 
 void kstream_splice_end(struct ktls_forward *f)
@@ -135,14 +150,14 @@ static struct uring_op *take(struct ktls_stream_private *p)
 	struct uring_op *poll;
 
 	if (f->fetches) {
-		p->taking = KSTREAM_TAKING_BYTES;
 		f->fetches = false;
-		f->fetched = true;
 		return kstream_recv_one(p);
 	}
 	poll = kstream_sparing_poll(p);
 	if (poll || p->taking == KSTREAM_TAKING_POLL)
 		return poll;
+	/* plain TCP would wait but for the descriptor's flag */
+	kstream_set_nonblocking(p);
 	p->taking = KSTREAM_TAKING_SPLICE;
 	if (left > f->pipe->size)
 		left = f->pipe->size;
@@ -165,7 +180,6 @@ enum kstream_state kstream_splice_take(struct ktls_stream_private *p)
 	p->ops.recv = take(p);
 	if (p->ops.recv)
 		return p->state;
-	p->taking = KSTREAM_TAKING_BYTES;
 	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS, NULL);
 }
 
@@ -189,17 +203,18 @@ static enum kstream_state took(struct ktls_stream_private *p, int res)
 		took_bytes(f, (size_t)res);
 		return p->state;
 	}
-	if (res == 0)
-		return kstream_recv_fin(p);
 	if (res == -EAGAIN) {
 		kstream_sparing_nothing(p);
 		return p->state;
 	}
-	if (res == -EINVAL) {
+	/* of kernel TLS 0 may have been an empty record as well */
+	if (res == -EINVAL ||
+	    (res == 0 && p->path[KTLS_RX] == KSTREAM_KERNEL)) {
 		f->fetches = true;
+		f->fetched = res != 0;
 		return p->state;
 	}
-	return kstream_recv_error(p, -res);
+	return res == 0 ? kstream_recv_fin(p) : kstream_recv_error(p, -res);
 }
 
 enum kstream_state kstream_splice_took(struct ktls_stream_private *p,
@@ -219,6 +234,20 @@ enum kstream_state kstream_splice_took(struct ktls_stream_private *p,
 	return ev->res > 0
 		       ? kstream_fail(p, KTLS_FAILURE_INTERNAL, ECANCELED, NULL)
 		       : p->state;
+}
+
+void kstream_splice_left(struct ktls_stream_private *p,
+			 const struct uring_event *ev)
+{
+	enum kstream_taking taking = p->taking;
+
+	p->taking = KSTREAM_TAKING_BYTES;
+	if (taking != KSTREAM_TAKING_SPLICE)
+		return;
+	if (p->pipe)
+		kstream_pipe_drop(p);
+	else if (ev->res > 0)
+		took_bytes(p->forward, (size_t)ev->res);
 }
 
 /* --- into the sink --- */

@@ -529,10 +529,13 @@ int ktls_stream_spare(struct ktls_stream *stream, bool on)
 
 	if (!p)
 		return 0;
-	if (!on) {
-		kstream_sparing_off(p, true);
-		return 0;
+	if (!on && p->sparing) {
+		p->sparing->asked = false;
+		if (!p->forward) /* which ends it itself */
+			kstream_sparing_off(p, false);
 	}
+	if (!on)
+		return 0;
 	if (!kstream_sparing_on(p))
 		return -ENOMEM;
 	p->sparing->asked = true;

@@ -56,6 +56,8 @@ enum kstream_state kstream_lingering_advance(struct ktls_stream_private *p)
 enum kstream_state kstream_lingering_recv(struct ktls_stream_private *p,
 					  const struct uring_event *ev)
 {
+	if (p->taking != KSTREAM_TAKING_BYTES)
+		return kstream_discard_recv(p, ev);
 	if (p->end == KSTREAM_END_DEAF && ev->res > 0) {
 		p->end = KSTREAM_END_FIN; /* POLLRDHUP, POLLHUP, POLLERR */
 		return p->state;

@@ -329,7 +329,8 @@ void kstream_recv_cancel(struct ktls_stream_private *p);
 void kstream_recv_unwait(struct ktls_stream_private *p);
 /* kstream_recv_error() - a receive ended with @error (positive). */
 enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error);
-/* kstream_recv_one() - a single-shot receive, as the path wants it. */
+/* kstream_recv_one() - a single-shot receive, as the path wants it; in kernel
+ * TLS one that doesn't wait, of a stream that takes sparingly. */
 struct uring_op *kstream_recv_one(struct ktls_stream_private *p);
 /* kstream_recv_fin() - the peer's FIN was received. */
 enum kstream_state kstream_recv_fin(struct ktls_stream_private *p);
@@ -459,6 +460,8 @@ enum kstream_state kstream_give_up(struct ktls_stream_private *p,
  * the owner asked for it (or @all). */
 bool kstream_sparing_on(struct ktls_stream_private *p);
 void kstream_sparing_off(struct ktls_stream_private *p, bool all);
+/* kstream_sparing_possible() - kernel TLS's bytes can be tried for. */
+bool kstream_sparing_possible(const struct ktls_stream_private *p);
 /* kstream_sparing_rests() - nothing is to be tried for a while. */
 bool kstream_sparing_rests(const struct ktls_stream_private *p);
 /* kstream_sparing_poll() - the poll that is due instead of a try, or NULL:
@@ -501,6 +504,10 @@ bool kstream_splice_takes(const struct ktls_stream_private *p);
 enum kstream_state kstream_splice_take(struct ktls_stream_private *p);
 enum kstream_state kstream_splice_took(struct ktls_stream_private *p,
 				       const struct uring_event *ev);
+/* kstream_splice_left() - the same when the stream is over: all that matters
+ * is what the pipe holds. */
+void kstream_splice_left(struct ktls_stream_private *p,
+			 const struct uring_event *ev);
 /* kstream_splice_gives() - is there something in the pipe for this stream? Then
  * _give() arms the send of it, and _gave() is for its result: false when it is
  * a failure of the stream. */

@@ -89,21 +89,28 @@ static struct uring_op *recv_arm_path(struct ktls_stream_private *p,
 				multishot);
 }
 
-struct uring_op *kstream_recv_one(struct ktls_stream_private *p)
+/* One piece, if one is there. */
+static struct uring_op *recv_now(struct ktls_stream_private *p)
 {
-	return recv_arm_path(p, false);
+	return uring_recvmsg_group_now(
+		p->env->ring, kstream_target(p, KSTREAM_IN_RECV), p->fd,
+		p->env->bufs, CMSG_SPACE(sizeof(uint8_t)));
 }
 
-/* One piece, if one is there. */
+struct uring_op *kstream_recv_one(struct ktls_stream_private *p)
+{
+	p->taking = KSTREAM_TAKING_BYTES;
+	return p->path[KTLS_RX] == KSTREAM_KERNEL ? recv_now(p)
+						  : recv_arm_path(p, false);
+}
+
 static struct uring_op *recv_arm_sparing(struct ktls_stream_private *p)
 {
 	struct uring_op *poll = kstream_sparing_poll(p);
 
 	if (poll || p->taking == KSTREAM_TAKING_POLL)
 		return poll;
-	return uring_recvmsg_group_now(
-		p->env->ring, kstream_target(p, KSTREAM_IN_RECV), p->fd,
-		p->env->bufs, CMSG_SPACE(sizeof(uint8_t)));
+	return recv_now(p);
 }
 
 /* Elsewhere receives are single-shot anyway, or bytes are not the socket's. */
@@ -111,13 +118,14 @@ static bool recv_sparing(const struct ktls_stream_private *p)
 {
 	return p->sparing && p->state == KSTREAM_SECURE &&
 	       p->path[KTLS_RX] == KSTREAM_KERNEL &&
-	       uring_caps(p->env->ring)->multishot_recv;
+	       kstream_sparing_possible(p);
 }
 
 static struct uring_op *recv_arm_any(struct ktls_stream_private *p)
 {
 	if (recv_sparing(p))
 		return recv_arm_sparing(p);
+	p->taking = KSTREAM_TAKING_BYTES;
 	return recv_arm_path(p, p->state == KSTREAM_SECURE ||
 					p->state == KSTREAM_LINGERING);
 }
@@ -327,6 +335,10 @@ enum kstream_state kstream_secure_recv(struct ktls_stream_private *p,
 enum kstream_state kstream_discard_recv(struct ktls_stream_private *p,
 					const struct uring_event *ev)
 {
+	if (p->taking != KSTREAM_TAKING_BYTES) {
+		kstream_splice_left(p, ev);
+		return p->state;
+	}
 	kstream_event_drop(ev);
 	if (ev->res > 0)
 		p->lingered += (size_t)ev->res;

@@ -49,6 +49,13 @@ void kstream_sparing_off(struct ktls_stream_private *p, bool all)
 	kstream_kick(p);
 }
 
+bool kstream_sparing_possible(const struct ktls_stream_private *p)
+{
+	const struct uring_caps *caps = uring_caps(p->env->ring);
+
+	return caps->multishot_recv && caps->buf_ring;
+}
+
 bool kstream_sparing_rests(const struct ktls_stream_private *p)
 {
 	return p->sparing && p->sparing->nap.armed;

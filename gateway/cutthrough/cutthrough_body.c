@@ -53,6 +53,7 @@ static void body_begin(struct cutthrough_leg *leg)
 {
 	leg->writes = 0;
 	leg->forwarded = KTLS_FORWARD_DONE;
+	leg->late = false;
 	leg->progress = 0;
 	(void)cutthrough_progressed(leg);
 }
@@ -165,7 +166,18 @@ void cutthrough_forward(struct cutthrough_leg *leg, struct ktls_stream *from)
 				 leg->chunk_left, on_forwarded, leg);
 }
 
+void cutthrough_forwarded(struct cutthrough_leg *leg)
+{
+	struct ktls_forward *f = &leg->forward;
+
+	ktls_forward_cancel(f);
+	leg->spliced += f->spliced;
+	leg->copied += f->taken - f->spliced;
+	leg->chunk_left -= f->taken;
+	*f = (struct ktls_forward){0};
+}
+
 uint64_t cutthrough_left(const struct cutthrough_leg *leg)
 {
-	return leg->chunk_left;
+	return leg->chunk_left - leg->forward.taken;
 }

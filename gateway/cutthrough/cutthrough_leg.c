@@ -40,7 +40,7 @@ void cutthrough_release(struct cutthrough_leg *leg,
 {
 	struct cutthrough_via *via = leg->via;
 
-	ktls_forward_cancel(&leg->forward);
+	cutthrough_forwarded(leg);
 	leg->via = NULL;
 	outbound_give_back(via->session, condition);
 }
@@ -129,12 +129,12 @@ static enum cutthrough_state lost_body(struct cutthrough_leg *leg)
 static void too_long(struct cutthrough_leg *leg)
 {
 	cutthrough_say(leg, 451, "4.4.2 The next hop took too long");
-	cutthrough_release(leg, OUTBOUND_BROKEN);
 }
 
 static enum cutthrough_state late(struct cutthrough_leg *leg)
 {
 	too_long(leg);
+	cutthrough_release(leg, OUTBOUND_BROKEN);
 	return lost_asked(leg);
 }
 
@@ -321,6 +321,13 @@ static enum cutthrough_state body_on_written(struct cutthrough_leg *leg)
 	return leg->state;
 }
 
+static enum cutthrough_state give_up_body(struct cutthrough_leg *leg)
+{
+	cutthrough_release(leg, OUTBOUND_BROKEN);
+	return lost_body(leg);
+}
+
+/* How much of the chunk the forward has is known when it has ended. */
 static enum cutthrough_state body_on_timeout(struct cutthrough_leg *leg)
 {
 	if (cutthrough_progressed(leg) || !cutthrough_behind(leg)) {
@@ -328,14 +335,18 @@ static enum cutthrough_state body_on_timeout(struct cutthrough_leg *leg)
 		return leg->state;
 	}
 	too_long(leg);
-	return lost_body(leg);
+	leg->late = ktls_forward_running(&leg->forward);
+	if (!leg->late)
+		return give_up_body(leg);
+	ktls_forward_stop(&leg->forward);
+	return leg->state;
 }
 
 static enum cutthrough_state chunk_on_forwarded(struct cutthrough_leg *leg)
 {
-	leg->spliced += leg->forward.spliced;
-	leg->copied += leg->forward.taken - leg->forward.spliced;
-	leg->chunk_left -= leg->forward.taken;
+	cutthrough_forwarded(leg);
+	if (leg->late)
+		return give_up_body(leg);
 	/* What went wrong will be told by the stream that it went wrong with.*/
 	if (leg->forwarded != KTLS_FORWARD_DONE)
 		return leg->state;
@@ -567,7 +578,7 @@ static void on_lost(void *borrower, const struct outbound_answer *why)
 	struct cutthrough_leg *leg = borrower;
 	char text[SMTP_REPLY_TEXT_MAX];
 
-	ktls_forward_cancel(&leg->forward);
+	cutthrough_forwarded(leg);
 	leg->uses = leg->via->uses;
 	leg->via = NULL;
 	snprintf(text, sizeof(text), "%s The next hop: %s", why->enhanced,

@@ -115,7 +115,8 @@ struct cutthrough_leg {
 	struct smtp_stuff stuff;
 	struct ktls_forward forward;
 	enum ktls_forward_end forwarded;
-	uint64_t chunk_left; /* bytes that were not put yet, less the forward */
+	uint64_t chunk_left; /* bytes not put yet, but for the forward's */
+	bool late;	     /* the forward was stopped: out of time */
 	bool last;
 	bool wants_room;   /* the owner waits for ROOM */
 	unsigned writes;   /* queued since the last WRITTEN */
@@ -155,6 +156,8 @@ void cutthrough_unreachable(struct cutthrough_leg *leg,
 
 /* --- cutthrough_body.c --- */
 bool cutthrough_progressed(struct cutthrough_leg *leg);
+/* The forward is over, if there was one: what it took is counted. */
+void cutthrough_forwarded(struct cutthrough_leg *leg);
 
 /* --- cutthrough_log.c --- */
 void cutthrough_log_message(struct cutthrough_leg *leg);

@@ -6,11 +6,13 @@ import os
 import random
 import socket
 import subprocess
+import threading
+import time
 import unittest
 
 import harness
-from harness import (BENCH, DROP, SILENCE, Closed, Relay, RelayTest, Sink,
-                     fresh_folder, free_port, wait_until)
+from harness import (BENCH, DROP, PATIENCE, SILENCE, Closed, Relay, RelayTest,
+                     Sink, fresh_folder, free_port, wait_until)
 
 MODE = {"mode": "cut_through"}
 MARK = b"X-Tag: cut\r\n"
@@ -560,6 +562,73 @@ class Lost(CutThrough):
         reply = client.command("RCPT TO:<b@example.test>")
         self.assert_reply(reply, 451)
         self.assertEqual(reply.enhanced, "4.4.2")
+        self.end()
+
+
+class Slow(CutThrough):
+    def stalling(self, **config):
+        """The first connection's chunks are not read until the end."""
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def stall(session, count):
+            go_on.wait(9 * PATIENCE)
+            raise Closed
+
+        def hook(session, stage, line):
+            if stage == "RCPT" and session.number == 0:
+                session.exactly = lambda count: stall(session, count)
+            return None
+        return self.pair(hook, **config)
+
+    def test_next_hop_that_stops_reading(self):
+        for whole in (True, False):
+            with self.subTest(whole=whole):
+                _, sink = self.stalling(timeouts={"transmit": "1s"})
+                client = self.client()
+                client.envelope()
+                body = octets(24 << 20)
+                # more than fits on the way; all in records of odd lengths
+                client.send(b"BDAT %d LAST\r\n" % len(body))
+                half = len(body) if whole else len(body) // 2
+                for at in range(0, half, 100003):
+                    client.send(body[at:min(at + 100003, half)])
+                self.relay.wait_event("cutthrough.lost")
+                client.send(body[half:] + b"NOOP\r\n")
+                reply = client.reply()
+                self.assert_reply(reply, 451)
+                self.assertEqual(reply.enhanced, "4.4.2")
+                # not a byte too many or too few was taken for the chunk's
+                self.assert_reply(client.reply(), 250)
+                client.envelope()
+                self.assert_reply(client.bdat(BODY, last=True), 250)
+                self.assert_intact(sink.wait()[0])
+                self.end()
+
+    def test_client_that_is_slow_in_a_long_chunk(self):
+        _, sink = self.pair(timeouts={"data": "2s"})
+        client = self.client()
+        client.envelope()
+        body = MARK + b"\r\n" + octets(500000)
+        client.send(b"BDAT %d LAST\r\n" % len(body))
+        pieces = 24
+        size = len(body) // pieces + 1
+        for at in range(0, len(body), size):
+            client.send(body[at:at + size])
+            time.sleep(0.15)  # the slowness itself
+        self.assert_reply(client.reply(), 250)
+        self.assert_intact(sink.wait()[0], body)
+        self.end()
+
+    def test_client_that_stops_in_a_chunk(self):
+        _, sink = self.pair(timeouts={"data": "1s"})
+        client = self.client()
+        client.envelope()
+        client.send(b"BDAT 500000 LAST\r\n" + octets(300000))
+        self.assert_reply(client.reply(), 421)
+        self.assertTrue(client.at_end())
+        sink.wait_for(lambda s: s.sessions[0].ended, "the end")
+        self.assertEqual(sink.messages, [])
         self.end()
 
 
