@@ -29,25 +29,58 @@ struct spool;
 struct spool_writer;
 struct spool_message;
 
+/* --- what is wrong with a log --- */
+
+enum spool_damage_kind {
+	SPOOL_DAMAGE_TORN,    /* never promised to a client: of no weight */
+	SPOOL_DAMAGE_BAD,     /* had been safe, and isn't there any more */
+	SPOOL_DAMAGE_MESSAGE, /* a queued message lost a part of its body */
+	SPOOL_DAMAGE_HEADER,  /* a segment's header: costs nothing by itself */
+	SPOOL_DAMAGE_SEED,    /* nothing says how to check the records */
+};
+
+struct spool_damage {
+	enum spool_damage_kind kind;
+	uint32_t segment;  /* file: NNNNNNNNNNNNNNNN.log */
+	uint64_t from, to; /* bytes of it; MESSAGE: its record */
+	uint64_t records; /* TORN, BAD: headers there whose checksum is wrong */
+	struct spool_message *message; /* MESSAGE: for the call */
+};
+
+typedef void (*spool_damage_fn)(void *arg, const struct spool_damage *damage);
+
 struct spool_config {
 	const char *path;      /* folder of this log; made if missing (0700) */
 	uint64_t segment_size; /* bytes; a message may be larger than one */
 	bool sync;	       /* false: no fdatasync ("async") */
 	unsigned min_free_percent; /* of the file system; 0: no guard */
-	uint64_t max_unwritten; /* bytes waiting for the disk before writers
+	uint64_t max_unwritten;	   /* bytes waiting for the disk before writers
 				 * must wait; 0: 64 MiB */
-	unsigned worker;       /* lowest 6 bits of new ids */
+	unsigned worker;	   /* lowest 6 bits of new ids */
+	spool_damage_fn damage;	   /* told by spool_open(); NULL: nobody */
+	void *damage_arg;
 };
 
 /* --- opening and recovery (blocking, before the ring turns) --- */
 
+/* Records by kind: unknown ones, then enum spool_record_type. */
+enum {
+	SPOOL_RECORD_KINDS = 6,
+};
+
 /* What recovery found; for the log and `doctor`. */
 struct spool_report {
 	uint64_t segments, messages, finished, results;
-	uint64_t torn_bytes;	 /* cut from the tail */
-	uint64_t orphan_chunks;	 /* of messages never finished: given back */
-	uint64_t bad_records;	 /* lost that had been safe: kept as .bad */
+	uint64_t torn_bytes;	/* cut from the tail */
+	uint64_t orphan_chunks; /* of messages never finished: given back */
+	uint64_t bad_records;	/* lost that had been safe: kept as .bad */
 	uint64_t live_bytes;
+	uint64_t recipients; /* of messages, without a final result */
+	uint64_t records[SPOOL_RECORD_KINDS];
+	uint64_t record_bytes; /* theirs, headers and padding included */
+	uint64_t file_bytes, disk_bytes; /* of the segments' files, as found */
+	uint64_t damaged_messages;	 /* a part of the body is missing */
+	uint64_t set_aside;		 /* files named .bad, from before */
 };
 
 /* Called for each queued (unfinished) message, in order of acceptance.

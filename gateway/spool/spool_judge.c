@@ -84,6 +84,8 @@ static void void_torn(struct spool_segment *segment, uint64_t from, uint64_t to)
 
 	if (from < segment->synced_end)
 		segment->synced_end = from;
+	if (segment->spool->read_only)
+		return;
 	while (from < to) {
 		size_t len = to - from < sizeof(zeros) ? (size_t)(to - from)
 						       : sizeof(zeros);
@@ -93,6 +95,21 @@ static void void_torn(struct spool_segment *segment, uint64_t from, uint64_t to)
 			return; /* reported again at the next start */
 		from += (uint64_t)n;
 	}
+}
+
+static void tell_damage(struct spool_recovery *r, enum spool_damage_kind kind,
+			const struct spool_range *gap, uint64_t from,
+			uint64_t to)
+{
+	struct spool_damage damage = {
+		.kind = kind,
+		.segment = gap->segment,
+		.from = from,
+		.to = to,
+		.records = gap->headers,
+	};
+
+	spool_recovery_tell(r, &damage);
 }
 
 static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
@@ -110,10 +127,13 @@ static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
 		r->report->bad_records +=
 			bad > gap->headers ? bad : gap->headers;
 		segment->damaged = true;
+		tell_damage(r, SPOOL_DAMAGE_BAD, gap, gap->from, safe);
 	}
 	torn = safe > gap->from ? safe : gap->from;
-	if (gap->content > torn)
+	if (gap->content > torn) {
 		r->report->torn_bytes += gap->content - torn;
+		tell_damage(r, SPOOL_DAMAGE_TORN, gap, torn, gap->content);
+	}
 	/* The last gap goes with the end of the file, others stay. */
 	if (gap->to != UINT64_MAX && gap->to > torn)
 		void_torn(segment, torn, gap->content);
@@ -180,6 +200,17 @@ static enum chunks judge_chunks(const struct spool_recovery *r,
  * its segments are kept under another name when nothing else is in them. */
 static void set_aside(struct spool_recovery *r, struct spool_message *message)
 {
+	uint64_t from = (uint64_t)message->offset8 << 3;
+	struct spool_damage damage = {
+		.kind = SPOOL_DAMAGE_MESSAGE,
+		.segment = message->segment->number,
+		.from = from,
+		.to = from + spool_record_size(message->length),
+		.message = message,
+	};
+
+	spool_recovery_tell(r, &damage);
+	r->report->damaged_messages++;
 	message->segment->damaged = true;
 	for (uint32_t i = 0; i < message->extent_count; i++) {
 		struct spool_segment *segment = message->extents[i].segment;

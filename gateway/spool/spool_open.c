@@ -95,8 +95,11 @@ int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		if (seed_from_segment(spool, numbers[i]))
-			return seed_write(spool, error_text);
+			return spool->read_only ? 0
+						: seed_write(spool, error_text);
 	spool->seed_unknown = count != 0;
+	if (spool->read_only)
+		return 0;
 	if (getrandom(&spool->seed, sizeof(spool->seed), 0) !=
 	    sizeof(spool->seed))
 		return spool_say(error_text, LOCK_NAME, "random number", EIO);
@@ -129,8 +132,7 @@ static void on_retry(void *owner)
 	spool_continue(owner);
 }
 
-static struct spool *spool_new(const struct spool_config *config,
-			       struct uring *ring)
+struct spool *spool_new(const struct spool_config *config, struct uring *ring)
 {
 	struct spool *spool = calloc(1, sizeof(*spool));
 
@@ -147,6 +149,8 @@ static struct spool *spool_new(const struct spool_config *config,
 	spool->min_free_percent = config->min_free_percent;
 	spool->sync = config->sync;
 	spool->worker = config->worker % WORKERS_MAX;
+	spool->damage = config->damage;
+	spool->damage_arg = config->damage_arg;
 	spool->dir_fd = -1;
 	spool->lock_fd = -1;
 	spool->writers.next = &spool->writers;
@@ -231,7 +235,7 @@ void spool_close(struct spool **out)
 	spool_buffer_unref(&spool->memory, spool->results);
 	spool_memory_free(&spool->memory);
 	/* For ids not in any record; a crash has the clock for them. */
-	if (spool->opened && !seed_put(spool))
+	if (spool->opened && !spool->read_only && !seed_put(spool))
 		spool->stats.failures++;
 	if (spool->lock_fd >= 0)
 		close(spool->lock_fd);

@@ -104,6 +104,7 @@ struct spool_segment {
 	struct spool_message *messages; /* live ones, a list */
 	bool damaged;			/* keep it aside when it is empty */
 	bool allocating;		/* FALLOCATE is in flight */
+	bool headless;			/* recovered: it has no header */
 	bool stubborn;			/* something in it can't be moved */
 };
 
@@ -273,9 +274,12 @@ struct spool {
 	bool seed_unknown; /* there were segments, but no seed to read them */
 	uint64_t last_id;
 	unsigned inflight;
-	bool kicked;	 /* a NOP is in flight */
-	bool recovering; /* no deleting yet */
-	bool opened;	 /* spool_open() succeeded */
+	bool kicked;		/* a NOP is in flight */
+	bool recovering;	/* no deleting yet */
+	bool opened;		/* spool_open() succeeded */
+	bool read_only;		/* it is only looked at: see spool_inspect.h */
+	spool_damage_fn damage; /* while recovering */
+	void *damage_arg;
 
 	struct spool_memory memory;
 	struct spool_segment *first, *last; /* by number */
@@ -480,6 +484,8 @@ int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 void spool_forget_segments(struct spool *spool);
 
 /* spool_open.c */
+/* All of it but the folder: nothing is opened yet. NULL: no memory. */
+struct spool *spool_new(const struct spool_config *config, struct uring *ring);
 /* Read the folder's seed, from the lock file or one of the segments, or make
  * one. */
 int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,

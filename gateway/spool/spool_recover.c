@@ -38,8 +38,7 @@ void *spool_list_add(struct spool_list *list, size_t size)
 
 /* --- the folder --- */
 
-/* "0000000000000042.log" -> 42; 0: no such name. */
-static uint32_t number_of(const char *name, const char *suffix)
+uint32_t spool_segment_number(const char *name, const char *suffix)
 {
 	uint64_t number = 0;
 
@@ -55,8 +54,8 @@ static uint32_t number_of(const char *name, const char *suffix)
 
 static int list_name(struct spool_recovery *r, const char *name)
 {
-	uint32_t number = number_of(name, ".log");
-	uint32_t aside = number_of(name, ".bad");
+	uint32_t number = spool_segment_number(name, ".log");
+	uint32_t aside = spool_segment_number(name, ".bad");
 	uint32_t *slot;
 
 	/* A number is never used twice, not even of what was set aside. */
@@ -64,6 +63,7 @@ static int list_name(struct spool_recovery *r, const char *name)
 		r->spool->next_number = number + 1;
 	if (aside >= r->spool->next_number)
 		r->spool->next_number = aside + 1;
+	r->set_aside += aside != 0;
 	if (!number)
 		return 0;
 	slot = spool_list_add(&r->numbers, sizeof(*slot));
@@ -121,15 +121,22 @@ static int segment_open(struct spool_recovery *r, uint32_t number,
 		return spool_say(r->error_text, name, "reading", ENOMEM);
 	segment->state = SPOOL_SEGMENT_SEALED;
 	segment->synced_end = UINT64_MAX;
-	segment->fd =
-		openat(r->spool->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	segment->fd = openat(r->spool->dir_fd, name,
+			     (r->spool->read_only ? O_RDONLY : O_RDWR) |
+				     O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (segment->fd < 0 || fstat(segment->fd, &st)) {
 		int error = errno;
 
 		spool_segment_free(segment);
 		return spool_say(r->error_text, name, "opening", error);
 	}
+	if (!S_ISREG(st.st_mode)) {
+		spool_segment_free(segment);
+		return spool_say(r->error_text, name, "opening", EINVAL);
+	}
 	segment->size = (uint64_t)st.st_size;
+	r->report->file_bytes += (uint64_t)st.st_size;
+	r->report->disk_bytes += (uint64_t)st.st_blocks * 512;
 	if (segment->size > SPOOL_SEGMENT_MAX)
 		segment->size = SPOOL_SEGMENT_MAX;
 	spool_segment_link(r->spool, segment);
@@ -160,8 +167,10 @@ static void segment_read_header(struct spool_recovery *r,
 	uint64_t end;
 
 	segment->seed = r->spool->seed;
-	if (!spool_scan_header(scan, &header))
+	if (!spool_scan_header(scan, &header)) {
+		segment->headless = true;
 		return;
+	}
 	segment->seed = header.seed;
 	scan->seed = header.seed;
 	if (r->last_id < header.last_id)
@@ -272,7 +281,7 @@ static void forget_pass(struct spool_recovery *r)
 	r->chunks.count = 0;
 	r->owners.count = 0;
 	r->cached = NULL;
-	*r->report = (struct spool_report){0};
+	*r->report = (struct spool_report){.set_aside = r->set_aside};
 }
 
 /* A VOID stands behind what it voids: if there is one, read again, now
@@ -348,6 +357,19 @@ static int compare_messages(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void spool_recovery_count(struct spool_recovery *r)
+{
+	r->report->messages = 0;
+	r->report->recipients = 0;
+	for (size_t i = 0; i < r->live.room; i++) {
+		if (!r->live.slots[i])
+			continue;
+		r->report->messages++;
+		r->report->recipients += r->live.slots[i]->open;
+	}
+	r->report->live_bytes = r->spool->stats.bytes_live;
+}
+
 static void tell_found(struct spool_recovery *r, spool_found_fn found,
 		       void *arg)
 {
@@ -360,13 +382,18 @@ static void tell_found(struct spool_recovery *r, spool_found_fn found,
 	if (count)
 		qsort(slots, count, sizeof(struct spool_message *),
 		      compare_messages);
-	r->report->messages = count;
-	r->report->live_bytes = r->spool->stats.bytes_live;
 	for (size_t i = 0; found && i < count; i++)
 		found(arg, slots[i]);
 }
 
-static void recovery_free(struct spool_recovery *r)
+void spool_recovery_tell(const struct spool_recovery *r,
+			 const struct spool_damage *damage)
+{
+	if (r->spool->damage)
+		r->spool->damage(r->spool->damage_arg, damage);
+}
+
+void spool_recovery_free(struct spool_recovery *r)
 {
 	spool_idmap_free(&r->live);
 	free(r->numbers.data);
@@ -377,7 +404,23 @@ static void recovery_free(struct spool_recovery *r)
 	free(r->owners.data);
 }
 
-static int recover(struct spool_recovery *r)
+/* A header that is all zeros was never written: no word about it. */
+static void tell_headers(const struct spool_recovery *r)
+{
+	for (struct spool_segment *s = r->spool->first; s; s = s->next) {
+		struct spool_damage damage = {.kind = SPOOL_DAMAGE_HEADER,
+					      .segment = s->number,
+					      .to = SPOOL_SEGMENT_HEADER};
+
+		if (s->headless && s->write_off)
+			spool_recovery_tell(r, &damage);
+	}
+	if (r->spool->seed_unknown)
+		spool_recovery_tell(
+			r, &(struct spool_damage){.kind = SPOOL_DAMAGE_SEED});
+}
+
+int spool_recovery_read(struct spool_recovery *r)
 {
 	struct spool *spool = r->spool;
 	int error = list_segments(r);
@@ -389,8 +432,19 @@ static int recover(struct spool_recovery *r)
 		error = read_all(r);
 	if (error)
 		return error;
+	tell_headers(r);
 	spool_judge(r);
 	spool_judge_orphans(r);
+	return 0;
+}
+
+static int recover(struct spool_recovery *r)
+{
+	struct spool *spool = r->spool;
+	int error = spool_recovery_read(r);
+
+	if (error)
+		return error;
 	remove_unneeded(spool);
 	for (struct spool_segment *segment = spool->first; segment && !error;
 	     segment = segment->next)
@@ -414,8 +468,10 @@ int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 	spool->recovering = true;
 	error = recover(&r);
 	spool->recovering = false;
-	if (!error)
+	if (!error) {
+		spool_recovery_count(&r);
 		tell_found(&r, found, arg);
-	recovery_free(&r);
+	}
+	spool_recovery_free(&r);
 	return error;
 }

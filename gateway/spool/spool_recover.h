@@ -42,11 +42,26 @@ struct spool_recovery {
 	struct spool_list owners;  /* uint64_t: ids of messages with chunks */
 	struct spool_segment *cached; /* the last one asked for */
 	uint64_t last_id;
+	uint64_t set_aside; /* files named .bad */
 	char *error_text;
 };
 
 /* A new zeroed entry at the end, or NULL. */
 void *spool_list_add(struct spool_list *list, size_t size);
+
+/* spool_recover.c */
+/* Read the whole log and judge it; nothing is changed if spool->read_only.
+ * Returns 0 or -errno, said in r->error_text. */
+int spool_recovery_read(struct spool_recovery *r);
+/* Count what is queued in r->report. */
+void spool_recovery_count(struct spool_recovery *r);
+/* Tell of damage whoever wants to know. */
+void spool_recovery_tell(const struct spool_recovery *r,
+			 const struct spool_damage *damage);
+/* The lists, not the spool. */
+void spool_recovery_free(struct spool_recovery *r);
+/* "0000000000000042.log" -> 42; 0: no such name. */
+uint32_t spool_segment_number(const char *name, const char *suffix);
 
 /* spool_replay.c */
 /* Returns 0 or -ENOMEM. */

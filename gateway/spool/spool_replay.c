@@ -228,9 +228,13 @@ static int replay_void(struct spool_recovery *r, struct spool_segment *segment,
 int spool_replay(struct spool_recovery *r, struct spool_segment *segment,
 		 const struct spool_scanned *scanned)
 {
+	uint8_t type = scanned->header.type;
+
 	if (r->last_id < scanned->header.id)
 		r->last_id = scanned->header.id;
-	switch (scanned->header.type) {
+	r->report->records[type < SPOOL_RECORD_KINDS ? type : 0]++;
+	r->report->record_bytes += spool_record_size(scanned->header.length);
+	switch (type) {
 	case SPOOL_RECORD_CHUNK:
 		return replay_chunk(r, segment, scanned);
 	case SPOOL_RECORD_MESSAGE:

@@ -131,7 +131,8 @@ static void segment_empty(struct spool_segment *segment)
 
 	segment->state = SPOOL_SEGMENT_EMPTYING;
 	spool_segment_unpin_all(segment);
-	if (uring_fallocate(spool->ring, target, segment->fd,
+	if (!segment->damaged && /* else it lives on as .bad */
+	    uring_fallocate(spool->ring, target, segment->fd,
 			    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 			    segment->size))
 		spool->inflight++;

@@ -190,6 +190,20 @@ static void a_flipped_bit_costs_one_message(void **state)
 	small_end(&log);
 }
 
+/* What is set aside is for somebody to look at. */
+static void expect_bytes(const struct world *w, const struct small_log *log)
+{
+	unsigned char *kept;
+	char path[96];
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/0000000000000001.bad", w->path);
+	kept = world_read_file(path, &len);
+	assert_int_equal(len, log->len);
+	assert_memory_equal(kept, log->bytes, len);
+	free(kept);
+}
+
 static void damaged_segments_are_kept_aside(void **state)
 {
 	struct small_log log;
@@ -205,6 +219,7 @@ static void damaged_segments_are_kept_aside(void **state)
 		world_deliver(&copy, copy.found[i]);
 	world_settle(&copy);
 	assert_int_equal(world_count_files(&copy, ".bad"), 1);
+	expect_bytes(&copy, &log);
 	world_reopen(&copy);
 	assert_int_equal(copy.report.bad_records, 0);
 	assert_int_equal(copy.found_count, 0);
