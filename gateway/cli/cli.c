@@ -47,6 +47,34 @@ static const struct cli_command commands[] = {
 			"can't, 78 for mistakes in the\n"
 			"configuration.\n",
 	},
+	{
+		.name = "spool", .run = cli_spool,
+		.takes = CLI_TAKES_WORDS | CLI_TAKES_JSON,
+		.summary = "look at a spool on disk, mend a damaged one",
+		.usage = "check|recover [--json] DIR",
+		.help = "DIR is the spool's folder (spool.path), or one "
+			"worker's in it.\n\n"
+			"check reads all records and checks their checksums, "
+			"and changes nothing, also\n"
+			"while a relay runs.  It says what is queued, and of "
+			"each damage where it is.\n"
+			"Torn ends are no damage: no client was promised "
+			"them.\n\n"
+			"recover makes a damaged spool usable: torn ends are "
+			"cut, damaged segments are\n"
+			"copied to DIR/worker-N/aside-TIME, with what is left "
+			"of messages that lost a\n"
+			"part, and are given up in the spool.  Messages that "
+			"can be read stay queued.  It\n"
+			"refuses while a relay runs.  A relay's start does "
+			"all that is needed after a\n"
+			"crash; recover is for broken disks.\n\n"
+			"Returns 0 when all is well (recover: now), 65 when "
+			"there is damage, 66 when no\n"
+			"spool is there, 73 when nothing can be written, 74 "
+			"for other errors, 75 while a\n"
+			"relay runs (recover), 77 without permission.\n",
+	},
 };
 /* clang-format on */
 

@@ -17,12 +17,18 @@ enum cli_takes {
 	CLI_TAKES_CONFIG = 1,
 	CLI_NEEDS_CONFIG = 2 | CLI_TAKES_CONFIG,
 	CLI_TAKES_JSON = 4,
+	CLI_TAKES_WORDS = 8, /* what isn't an option; else it is a mistake */
 };
 
+struct cli_command;
+
 struct cli_options {
+	const struct cli_command *command; /* whose they are */
 	const char *config; /* NULL: not given; borrowed from argv */
 	bool json;
 	bool help;
+	char *const *words; /* borrowed from argv */
+	int word_count;
 };
 
 struct cli_command {
@@ -39,6 +45,11 @@ struct cli_command {
 int cli_options_read(const struct cli_command *command, int argc, char **argv,
 		     struct cli_options *out);
 
+/* cli_refuse() - say a mistake, @what and the @word it is about, and the usage;
+ * EX_USAGE. */
+int cli_refuse(const struct cli_command *command, const char *what,
+	       const char *word);
+
 /* cli_options_help() - the lines about @command's options. */
 void cli_options_help(const struct cli_command *command, FILE *out);
 
@@ -46,6 +57,7 @@ void cli_options_help(const struct cli_command *command, FILE *out);
 int cli_serve(const struct cli_options *options);
 int cli_check_config(const struct cli_options *options);
 int cli_doctor(const struct cli_options *options);
+int cli_spool(const struct cli_options *options);
 
 struct config;
 

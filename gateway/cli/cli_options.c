@@ -37,8 +37,8 @@ void cli_options_help(const struct cli_command *command, FILE *out)
 	}
 }
 
-static int refuse(const struct cli_command *command, const char *what,
-		  const char *word)
+int cli_refuse(const struct cli_command *command, const char *what,
+	       const char *word)
 {
 	fprintf(stderr,
 		"ringpost %s: %s%.100s\nUsage: ringpost %s %s\n"
@@ -65,7 +65,7 @@ int cli_options_read(const struct cli_command *command, int argc, char **argv,
 	size_t count = 0;
 	int option;
 
-	*out = (struct cli_options){0};
+	*out = (struct cli_options){.command = command};
 	for (size_t i = 0; i < KNOWN; i++) {
 		if (is_taken(command, i))
 			options[count++] = known[i].option;
@@ -74,19 +74,22 @@ int cli_options_read(const struct cli_command *command, int argc, char **argv,
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (option == ':')
-			return refuse(command, "a value is missing after ",
-				      argv[optind - 1]);
+			return cli_refuse(command, "a value is missing after ",
+					  argv[optind - 1]);
 		if (option == '?')
-			return refuse(command, "unknown option ",
-				      argv[optind - 1]);
+			return cli_refuse(command, "unknown option ",
+					  argv[optind - 1]);
 		set_option(out, option);
 	}
 	if (out->help)
 		return EX_OK;
-	if (optind < argc)
-		return refuse(command, "unexpected argument ", argv[optind]);
+	out->words = argv + optind;
+	out->word_count = argc - optind;
+	if (out->word_count && !(command->takes & CLI_TAKES_WORDS))
+		return cli_refuse(command, "unexpected argument ",
+				  argv[optind]);
 	if ((command->takes & CLI_NEEDS_CONFIG) == CLI_NEEDS_CONFIG &&
 	    !out->config)
-		return refuse(command, "--config FILE is missing", "");
+		return cli_refuse(command, "--config FILE is missing", "");
 	return EX_OK;
 }

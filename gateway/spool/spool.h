@@ -36,6 +36,7 @@ enum spool_damage_kind {
 	SPOOL_DAMAGE_BAD,     /* had been safe, and isn't there any more */
 	SPOOL_DAMAGE_MESSAGE, /* a queued message lost a part of its body */
 	SPOOL_DAMAGE_HEADER,  /* a segment's header: costs nothing by itself */
+	SPOOL_DAMAGE_FILE,    /* it has a segment's name, but can't be read */
 	SPOOL_DAMAGE_SEED,    /* nothing says how to check the records */
 };
 
@@ -45,6 +46,7 @@ struct spool_damage {
 	uint64_t from, to; /* bytes of it; MESSAGE: its record */
 	uint64_t records; /* TORN, BAD: headers there whose checksum is wrong */
 	struct spool_message *message; /* MESSAGE: for the call */
+	int error;		       /* FILE: why; an errno */
 };
 
 typedef void (*spool_damage_fn)(void *arg, const struct spool_damage *damage);

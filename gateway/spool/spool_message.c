@@ -150,7 +150,7 @@ static unsigned char *result_room(struct spool *spool, size_t size,
 	return at;
 }
 
-static void put_result(unsigned char *record, uint64_t id, uint32_t recipient,
+void spool_result_put(unsigned char *record, uint64_t id, uint32_t recipient,
 		       enum spool_result result, unsigned attempts,
 		       uint64_t next_attempt, const char *reply,
 		       size_t reply_len)
@@ -185,7 +185,7 @@ void spool_record(struct spool *spool, struct spool_message *message,
 	item->size =
 		(uint32_t)spool_record_size(SPOOL_RESULT_FIXED + reply_len);
 	item->record = result_room(spool, item->size, &item->buffer);
-	put_result(item->record, message->id, (uint32_t)recipient, result,
+	spool_result_put(item->record, message->id, (uint32_t)recipient, result,
 		   attempts, next_attempt, reply ? reply : "", reply_len);
 	item->message = message;
 	item->final = !message->open;

@@ -19,7 +19,6 @@
 
 #include "gateway/spool/spool_private.h"
 
-#define LOCK_NAME  "lock"
 #define SEED_MAGIC UINT64_C(0x44454553474e4952) /* "RINGSEED" */
 
 enum {
@@ -63,7 +62,7 @@ static bool seed_put(struct spool *spool)
 static int seed_write(struct spool *spool, char error_text[256])
 {
 	if (!seed_put(spool) || fsync(spool->lock_fd) || fsync(spool->dir_fd))
-		return spool_say(error_text, LOCK_NAME, "writing",
+		return spool_say(error_text, SPOOL_LOCK_NAME, "writing",
 				 errno ? errno : EIO);
 	return 0;
 }
@@ -102,7 +101,7 @@ int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,
 		return 0;
 	if (getrandom(&spool->seed, sizeof(spool->seed), 0) !=
 	    sizeof(spool->seed))
-		return spool_say(error_text, LOCK_NAME, "random number", EIO);
+		return spool_say(error_text, SPOOL_LOCK_NAME, "random number", EIO);
 	return seed_write(spool, error_text);
 }
 
@@ -117,7 +116,7 @@ static int open_folder(struct spool *spool, const char *path,
 	if (spool->dir_fd < 0)
 		return spool_say(error_text, path, "opening the folder", errno);
 	spool->lock_fd =
-		openat(spool->dir_fd, LOCK_NAME,
+		openat(spool->dir_fd, SPOOL_LOCK_NAME,
 		       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (spool->lock_fd < 0)
 		return spool_say(error_text, path, "opening the lock", errno);

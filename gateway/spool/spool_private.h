@@ -466,6 +466,12 @@ uint64_t *spool_message_words(struct spool_message *message);
 void spool_word_apply(struct spool_message *message, uint32_t recipient,
 		      enum spool_result result, unsigned attempts,
 		      uint64_t next_attempt);
+/* A RESULT record at @record (spool_record_size() of SPOOL_RESULT_FIXED +
+ * @reply_len), all but the message's place. */
+void spool_result_put(unsigned char *record, uint64_t id, uint32_t recipient,
+		      enum spool_result result, unsigned attempts,
+		      uint64_t next_attempt, const char *reply,
+		      size_t reply_len);
 void spool_message_link(struct spool_message *message,
 			struct spool_segment *segment, uint64_t offset,
 			uint32_t length);
@@ -484,6 +490,7 @@ int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 void spool_forget_segments(struct spool *spool);
 
 /* spool_open.c */
+#define SPOOL_LOCK_NAME "lock"
 /* All of it but the folder: nothing is opened yet. NULL: no memory. */
 struct spool *spool_new(const struct spool_config *config, struct uring *ring);
 /* Read the folder's seed, from the lock file or one of the segments, or make

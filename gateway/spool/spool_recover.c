@@ -224,6 +224,22 @@ static int segment_scan(struct spool_recovery *r, struct spool_segment *segment,
 	return error;
 }
 
+/* Who only looks goes on without a file that can't be opened: it may have
+ * been deleted meanwhile, or it is what somebody should be told of. */
+static int segment_unopened(struct spool_recovery *r, uint32_t number,
+			    int error)
+{
+	struct spool_damage damage = {
+		.kind = SPOOL_DAMAGE_FILE, .segment = number, .error = -error};
+
+	if (!r->spool->read_only || error == -EACCES || error == -EPERM ||
+	    error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+		return error;
+	if (error != -ENOENT)
+		spool_recovery_tell(r, &damage);
+	return 0;
+}
+
 static int segment_read(struct spool_recovery *r, uint32_t number)
 {
 	struct spool_segment *segment = NULL;
@@ -232,7 +248,7 @@ static int segment_read(struct spool_recovery *r, uint32_t number)
 	int error = segment_open(r, number, &segment);
 
 	if (error)
-		return error;
+		return segment_unopened(r, number, error);
 	assert(segment);
 	r->cached = NULL;
 	spool_scan_begin(&scan, segment->fd, number, r->spool->seed,
@@ -297,7 +313,7 @@ static int read_all(struct spool_recovery *r)
 		for (size_t i = 0; !error && i < r->numbers.count; i++)
 			error = segment_read(r, numbers[i]);
 	} while (!error && r->voids.count > r->voids_known);
-	r->report->segments = r->numbers.count;
+	r->report->segments = r->spool->stats.segments;
 	return error;
 }
 

@@ -53,16 +53,39 @@ static void report(const char *path, const struct spool_report *r)
 	if (r->bad_records > 0)
 		log_error("spool.damaged", L_STR("path", path),
 			  L_UINT("bad_records", r->bad_records),
-			  L_STR("error", "checksums do not match; these "
-					 "records are left where they are"));
+			  L_STR("error", "checksums do not match; 'ringpost "
+					 "spool check' says where"));
+}
+
+/* A disk that dies has much to tell: the first is enough for the log,
+ * `ringpost spool check` says the rest. */
+struct damage_told {
+	const char *path;
+	unsigned count;
+};
+
+static void on_damage(void *arg, const struct spool_damage *damage)
+{
+	struct damage_told *told = arg;
+	char file[32];
+
+	if (damage->kind == SPOOL_DAMAGE_TORN || told->count++)
+		return;
+	snprintf(file, sizeof(file), "%016u.log", (unsigned)damage->segment);
+	log_error("spool.damage_at", L_STR("path", told->path),
+		  L_STR("file", file), L_UINT("offset", damage->from),
+		  L_UINT("bytes", damage->to - damage->from));
 }
 
 static int open_one(const struct spool_set_config *c, struct spool_set *set,
 		    unsigned number, struct found_list *found)
 {
 	char path[PATH_MAX], error[256] = "";
+	struct damage_told told = {.path = path};
 	struct spool_config spool = {
 		.path = path,
+		.damage = on_damage,
+		.damage_arg = &told,
 		.segment_size = c->config->spool.segment_size,
 		.sync = c->config->spool.durability == CONFIG_SYNC,
 		.min_free_percent = c->config->spool.min_free_percent,
