@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <linux/tls.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,29 +23,13 @@
 #include "ktls/ktls_engine.h"
 #include "ktls/ktls_install.h"
 #include "tests/kernel/kernel_limits.h"
+#include "tests/kernel/kernel_suites.h"
 #include "tests/kernel/tcp_peer.h"
+#include "tests/kernel/tls_control.h"
 #include "tests/support/test_cert.h"
-
-#define SOL_TLS_LEVEL 282
 
 #define SKIPPED 77
 #define NAME	"mx.example.test"
-
-/* clang-format off */
-static const struct suite {
-	enum ktls_version version;
-	enum ktls_cipher cipher;
-	const char *name;
-} suites[] = {
-	{KTLS_TLS_1_2, KTLS_AES_128_GCM, "ECDHE-ECDSA-AES128-GCM-SHA256"},
-	{KTLS_TLS_1_2, KTLS_AES_256_GCM, "ECDHE-ECDSA-AES256-GCM-SHA384"},
-	{KTLS_TLS_1_2, KTLS_CHACHA20_POLY1305, "ECDHE-ECDSA-CHACHA20-POLY1305"},
-	{KTLS_TLS_1_3, KTLS_AES_128_GCM, "TLS_AES_128_GCM_SHA256"},
-	{KTLS_TLS_1_3, KTLS_AES_256_GCM, "TLS_AES_256_GCM_SHA384"},
-	{KTLS_TLS_1_3, KTLS_CHACHA20_POLY1305, "TLS_CHACHA20_POLY1305_SHA256"},
-};
-/* clang-format on */
-#define SUITES (sizeof(suites) / sizeof(suites[0]))
 
 static struct test_certs certs;
 static struct ktls_caps caps;
@@ -55,7 +38,7 @@ static struct ktls_caps caps;
  * a test that fails. */
 struct ours {
 	bool open; /* the peer runs, the descriptor is ours */
-	const struct suite *suite;
+	const struct kernel_suite *suite;
 	struct ktls_ctx *ctx;
 	struct ktls_engine *engine;
 	struct tcp_peer peer;
@@ -169,7 +152,7 @@ static void shake_hands(struct ours *o)
 	flush(o);
 }
 
-static void open_ours(struct ours *o, const struct suite *suite,
+static void open_ours(struct ours *o, const struct kernel_suite *suite,
 		      enum ktls_role role, const char *script)
 {
 	const struct ktls_engine_config config = {.server_name = NAME,
@@ -219,7 +202,7 @@ static void drop_ours(struct ours *o)
 }
 
 /* True for what this kernel is known to refuse: asserted, not passed over. */
-static bool refused(const struct suite *suite)
+static bool refused(const struct kernel_suite *suite)
 {
 	if (kernel_takes(suite->cipher))
 		return false;
@@ -290,59 +273,14 @@ static void recv_bulk(struct ours *o)
 			fail_msg("byte %zu is wrong", i);
 }
 
-/* One control record, sent with its type beside it. */
-static void send_control(int fd, unsigned char type, const void *data,
-			 size_t len)
-{
-	union {
-		struct cmsghdr header;
-		unsigned char space[CMSG_SPACE(1)];
-	} control = {.space = {0}};
-	unsigned char copy[16];
-	struct iovec iov = {copy, len};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-
-	assert_true(len <= sizeof(copy));
-	memcpy(copy, data, len);
-	control.header.cmsg_level = SOL_TLS_LEVEL;
-	control.header.cmsg_type = TLS_SET_RECORD_TYPE;
-	control.header.cmsg_len = CMSG_LEN(1);
-	*CMSG_DATA(&control.header) = type;
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), len);
-}
-
-/* Returns the record's type; its bytes in @buf, their number in *len. */
-static unsigned char recv_control(int fd, void *buf, size_t *len)
-{
-	union {
-		struct cmsghdr header;
-		unsigned char space[CMSG_SPACE(1)];
-	} control = {.space = {0}};
-	struct iovec iov = {buf, *len};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(fd, &msg, 0);
-
-	assert_true(n > 0);
-	*len = (size_t)n;
-	assert_int_equal(control.header.cmsg_level, SOL_TLS_LEVEL);
-	assert_int_equal(control.header.cmsg_type, TLS_GET_RECORD_TYPE);
-	return *CMSG_DATA(&control.header);
-}
-
 static void part_in_order(struct ours *o)
 {
 	static const unsigned char close_notify[] = {1, 0};
 	unsigned char alert[16];
 	size_t len = sizeof(alert);
 
-	send_control(o->fd, KTLS_ALERT, close_notify, 2);
-	assert_int_equal(recv_control(o->fd, alert, &len), KTLS_ALERT);
+	tls_control_send(o->fd, KTLS_ALERT, close_notify, 2);
+	assert_int_equal(tls_control_recv(o->fd, alert, &len), KTLS_ALERT);
 	assert_int_equal(len, 2);
 	assert_memory_equal(alert, close_notify, 2);
 }
@@ -373,13 +311,13 @@ static void counted(struct counts before, long tx, long rx)
 
 static void test_server_installs_after_its_tickets(void **state)
 {
-	for (size_t i = 0; i < SUITES; i++) {
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
 		struct counts before = count();
 		struct ours *o = *state;
 
-		if (refused(&suites[i]))
+		if (refused(&kernel_suites[i]))
 			continue;
-		open_ours(o, &suites[i], KTLS_SERVER, "rwc");
+		open_ours(o, &kernel_suites[i], KTLS_SERVER, "rwc");
 		attach(o);
 		install(o, KTLS_RX);
 		install(o, KTLS_TX);
@@ -394,14 +332,14 @@ static void test_server_installs_after_its_tickets(void **state)
 
 static void test_client_installs_receiving_after_the_first_reply(void **state)
 {
-	for (size_t i = 0; i < SUITES; i++) {
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
 		struct counts before = count();
 		struct ktls_ctx_stats stats;
 		struct ours *o = *state;
 
-		if (refused(&suites[i]))
+		if (refused(&kernel_suites[i]))
 			continue;
-		open_ours(o, &suites[i], KTLS_CLIENT, "grwc");
+		open_ours(o, &kernel_suites[i], KTLS_CLIENT, "grwc");
 		attach(o);
 		install(o, KTLS_TX);
 		read_greeting(o);
@@ -420,12 +358,12 @@ static void test_client_installs_receiving_after_the_first_reply(void **state)
 /* User-space records first: sequence numbers and nonces go on from there. */
 static void test_kernel_goes_on_where_openssl_stopped(void **state)
 {
-	for (size_t i = 0; i < SUITES; i++) {
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
 		struct ours *o = *state;
 
-		if (refused(&suites[i]))
+		if (refused(&kernel_suites[i]))
 			continue;
-		open_ours(o, &suites[i], KTLS_CLIENT, "glllrwc");
+		open_ours(o, &kernel_suites[i], KTLS_CLIENT, "glllrwc");
 		for (int line = 0; line < 3; line++)
 			assert_int_equal(ktls_engine_write(o->engine,
 							   TCP_PEER_LINE,
@@ -445,13 +383,13 @@ static void test_kernel_goes_on_where_openssl_stopped(void **state)
 
 static void test_sending_alone_in_the_kernel(void **state)
 {
-	for (size_t i = 0; i < SUITES; i++) {
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
 		struct counts before = count();
 		struct ours *o = *state;
 
-		if (refused(&suites[i]))
+		if (refused(&kernel_suites[i]))
 			continue;
-		open_ours(o, &suites[i], KTLS_CLIENT, "grc");
+		open_ours(o, &kernel_suites[i], KTLS_CLIENT, "grc");
 		attach(o);
 		install(o, KTLS_TX);
 		read_greeting(o);
@@ -463,13 +401,13 @@ static void test_sending_alone_in_the_kernel(void **state)
 
 static void test_receiving_alone_in_the_kernel(void **state)
 {
-	for (size_t i = 0; i < SUITES; i++) {
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
 		struct counts before = count();
 		struct ours *o = *state;
 
-		if (refused(&suites[i]))
+		if (refused(&kernel_suites[i]))
 			continue;
-		open_ours(o, &suites[i], KTLS_SERVER, "lwc");
+		open_ours(o, &kernel_suites[i], KTLS_SERVER, "lwc");
 		attach(o);
 		install(o, KTLS_RX);
 		assert_int_equal(ktls_engine_write(o->engine, TCP_PEER_LINE,
@@ -489,14 +427,16 @@ static void test_late_tickets_are_control_records(void **state)
 	size_t len = sizeof(message);
 	struct ours *o = *state;
 
-	open_ours(o, &suites[3], KTLS_CLIENT, "rwc");
+	open_ours(o, &kernel_suites[3], KTLS_CLIENT, "rwc");
 	attach(o);
 	install(o, KTLS_TX);
 	install(o, KTLS_RX);
-	assert_int_equal(recv_control(o->fd, message, &len), KTLS_HANDSHAKE);
+	assert_int_equal(tls_control_recv(o->fd, message, &len),
+			 KTLS_HANDSHAKE);
 	assert_int_equal(message[0], 4); /* NewSessionTicket */
 	len = sizeof(message);
-	assert_int_equal(recv_control(o->fd, message, &len), KTLS_HANDSHAKE);
+	assert_int_equal(tls_control_recv(o->fd, message, &len),
+			 KTLS_HANDSHAKE);
 	send_bulk(o);
 	recv_bulk(o);
 	close_ours(o);
@@ -506,7 +446,7 @@ static void test_no_pad_does_no_harm(void **state)
 {
 	struct ours *o = *state;
 
-	open_ours(o, &suites[3], KTLS_SERVER, "rwc");
+	open_ours(o, &kernel_suites[3], KTLS_SERVER, "rwc");
 	attach(o);
 	install(o, KTLS_RX);
 	install(o, KTLS_TX);
@@ -523,7 +463,7 @@ static void test_probe_tells_the_truth_about_rekeying(void **state)
 	struct ours *o = *state;
 	int err;
 
-	open_ours(o, &suites[3], KTLS_SERVER, "e");
+	open_ours(o, &kernel_suites[3], KTLS_SERVER, "e");
 	attach(o);
 	install(o, KTLS_TX);
 	assert_int_equal(ktls_engine_keys(o->engine, KTLS_TX, &keys), 0);
@@ -537,7 +477,7 @@ static void test_ulp_attaches_once(void **state)
 {
 	struct ours *o = *state;
 
-	open_ours(o, &suites[3], KTLS_SERVER, "e");
+	open_ours(o, &kernel_suites[3], KTLS_SERVER, "e");
 	attach(o);
 	assert_int_equal(ktls_attach(ktls_kernel_system(), o->fd), -EEXIST);
 	close_ours(o);
@@ -548,7 +488,7 @@ static void test_keys_before_the_ulp_are_refused(void **state)
 	struct ktls_keys keys;
 	struct ours *o = *state;
 
-	open_ours(o, &suites[3], KTLS_SERVER, "e");
+	open_ours(o, &kernel_suites[3], KTLS_SERVER, "e");
 	assert_int_equal(ktls_engine_keys(o->engine, KTLS_TX, &keys), 0);
 	assert_int_equal(
 		ktls_install(ktls_kernel_system(), o->fd, KTLS_TX, &keys),
@@ -571,12 +511,12 @@ static void test_probe_finds_every_cipher(void **state)
 {
 	char reason[512];
 
-	for (size_t i = 0; i < SUITES; i++) {
-		if (refused(&suites[i]))
+	for (size_t i = 0; i < KERNEL_SUITES; i++) {
+		if (refused(&kernel_suites[i]))
 			continue;
 		for (int d = 0; d < KTLS_DIRECTIONS; d++)
-			assert_true(caps.cipher[suites[i].cipher]
-					       [suites[i].version][d]);
+			assert_true(caps.cipher[kernel_suites[i].cipher]
+					       [kernel_suites[i].version][d]);
 	}
 	assert_string_equal(ktls_caps_reason(&caps, reason, sizeof(reason)),
 			    "");

@@ -8,7 +8,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BUILD
+from harness import BUILD, PATIENCE
 
 SKIPPED = 77
 
@@ -55,7 +55,7 @@ class MissingCipher(unittest.TestCase):
             self.take_away()
         done = subprocess.run(
             [os.path.join(BUILD, "tests/kernel/kernel_install")],
-            stdin=subprocess.DEVNULL, text=True, timeout=600,
+            stdin=subprocess.DEVNULL, text=True, timeout=10 * PATIENCE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(done.returncode > 0, used, done.stdout)
         self.assertEqual("[  FAILED  ] test_probe_finds_every_cipher"
@@ -67,7 +67,12 @@ def add(path):
     def test(self):
         done = subprocess.run([path], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=600)
+                              stderr=subprocess.STDOUT,
+                              timeout=10 * PATIENCE)
+        # tests/kernel/run makes a table of them.
+        rows = re.findall(r"^byte path: .*\n", done.stdout, re.M)
+        if rows:
+            print("\n" + "".join(rows), end="", flush=True)
         self.assertNotEqual(done.returncode, SKIPPED,
                             "skipped where it must run:\n" + done.stdout)
         self.assertEqual(done.returncode, 0, done.stdout)
