@@ -68,7 +68,7 @@ static bool check_route(const struct config *config,
 		.ca_file = route->ca_file,
 	};
 
-	return route->tls == CONFIG_TLS_NONE ||
+	return !route->may_need_tls ||
 	       try_context(&tls, config->file, route->line, route->column,
 			   route->next_hop.text);
 }

@@ -27,8 +27,11 @@ static void config_free(struct config *config)
 		config_listen_free(&config->listeners[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		config_route_free(&config->routes[i]);
+	for (size_t i = 0; i < config->destination_count; i++)
+		config_destination_free(&config->destinations[i]);
 	free(config->listeners);
 	free(config->routes);
+	free(config->destinations);
 	free(config->relay_from);
 	free(config->retry.schedule);
 	free(config->resolver.servers);
@@ -117,6 +120,7 @@ static void read_text(struct config_errors *errors, const char *text,
 	}
 	reader.folder = folder;
 	config_schema_defaults(&config_keys, config);
+	config_destination_defaults(&config->anywhere);
 	if (config_yaml_read(text, len, errors, &tree))
 		read_root(&reader, tree.root, config);
 	config_yaml_free(&tree);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "gateway/config/config_destination.h"
 #include "ktls/ktls_paths.h"
 #include "ktls/ktls_types.h"
 #include "uring/uring_caps.h"
@@ -88,6 +89,7 @@ struct config_route {
 	struct config_next_hop fallback; /* host NULL: none */
 	unsigned fallback_after;	 /* attempts in vain before it */
 	enum config_tls_level tls;
+	bool may_need_tls; /* or an entry of destinations: has another level */
 	char *tls_name; /* name to verify and for SNI; NULL: the host */
 	char *ca_file;	/* NULL: the system's trust anchors */
 	enum ktls_version min_version;
@@ -157,6 +159,9 @@ struct config {
 	enum ktls_byte_path body_path;
 	struct config_route *routes; /* first match wins */
 	size_t route_count;
+	struct config_destination *destinations; /* first match wins */
+	size_t destination_count;
+	struct config_destination anywhere; /* when none matches */
 	struct config_limits limits;
 	struct config_timeouts timeouts;
 	struct config_retry retry;

@@ -21,6 +21,7 @@
 #define LISTENERS_MAX 256
 #define NETWORKS_MAX  4096
 #define ROUTES_MAX    10000
+#define DESTINATIONS_MAX 10000
 #define SCHEDULE_MAX  64
 #define RESOLVERS_MAX 8
 #define WORKERS_MAX   64 /* ids keep six bits for the worker */
@@ -352,6 +353,14 @@ static const struct config_elements route_elements = {
 	.max = ROUTES_MAX,
 };
 
+static const struct config_elements destination_elements = {
+	.row = &config_destination_row,
+	.size = sizeof(struct config_destination),
+	.count_offset = offsetof(struct config, destination_count),
+	.min = 0,
+	.max = DESTINATIONS_MAX,
+};
+
 /* clang-format off */
 static const struct config_key root_rows[] = {
 	{.name = "hostname", .kind = CONFIG_OTHER, .required = true,
@@ -377,6 +386,10 @@ static const struct config_key root_rows[] = {
 	 .offset = offsetof(struct config, routes),
 	 .elements = &route_elements,
 	 .expects = "a list of {match: ..., next_hop: ..., tls: ...}"},
+	{.name = "destinations", .kind = CONFIG_LIST,
+	 .offset = offsetof(struct config, destinations),
+	 .elements = &destination_elements,
+	 .expects = "a list of {match: ..., connections: ..., ...}"},
 	{.name = "limits", .kind = CONFIG_MAPPING, .table = &limit_table},
 	{.name = "timeouts", .kind = CONFIG_MAPPING, .table = &timeout_table},
 	{.name = "retry", .kind = CONFIG_MAPPING, .table = &retry_table},
@@ -438,6 +451,7 @@ static void root_finish(struct config_reader *reader,
 				config);
 	config_route_check_all(reader, config_node_find(node, "routes"),
 			       config);
+	config_destination_check_all(reader, config);
 	complete_schedule(reader, &config->retry);
 	if (!config->workers)
 		config->workers = usable_cores();

@@ -5,6 +5,7 @@
 
 #include "gateway/config/config.h"
 #include "gateway/config/config_address.h"
+#include "gateway/config/config_keys.h"
 
 bool config_relay_allowed(const struct config *config,
 			  const struct sockaddr *addr)
@@ -17,7 +18,7 @@ bool config_relay_allowed(const struct config *config,
 }
 
 /* "*.example.test" takes what is below example.test, not itself. */
-static bool matches(const char *pattern, const char *domain, size_t len)
+bool config_match(const char *pattern, const char *domain, size_t len)
 {
 	size_t suffix;
 
@@ -37,7 +38,7 @@ const struct config_route *config_route_for(const struct config *config,
 	size_t len = strlen(domain);
 
 	for (size_t i = 0; i < config->route_count; i++) {
-		if (matches(config->routes[i].match, domain, len))
+		if (config_match(config->routes[i].match, domain, len))
 			return &config->routes[i];
 	}
 	return NULL;

@@ -10,7 +10,7 @@
 
 #define SMTP_PORT 25
 
-static const struct config_choice level_choices[] = {
+const struct config_choice config_level_choices[] = {
 	{"none", CONFIG_TLS_NONE},
 	{"may", CONFIG_TLS_MAY},
 	{"encrypt", CONFIG_TLS_ENCRYPT},
@@ -31,7 +31,7 @@ const char *config_route_mode_name(enum config_route_mode mode)
 
 const char *config_tls_level_name(enum config_tls_level level)
 {
-	return level_choices[level].name;
+	return config_level_choices[level].name;
 }
 
 /* --- tls: a level, or a mapping with one --- */
@@ -57,13 +57,13 @@ static void read_domain(struct config_reader *reader,
 static const struct config_key level_row = {
 	.name = "tls", .kind = CONFIG_CHOICE,
 	.offset = offsetof(struct config_route, tls),
-	.fallback = CONFIG_TLS_MAY, .choices = level_choices,
+	.fallback = CONFIG_TLS_MAY, .choices = config_level_choices,
 };
 
 static const struct config_key tls_rows[] = {
 	{.name = "level", .kind = CONFIG_CHOICE, .required = true,
 	 .offset = offsetof(struct config_route, tls),
-	 .fallback = CONFIG_TLS_MAY, .choices = level_choices},
+	 .fallback = CONFIG_TLS_MAY, .choices = config_level_choices},
 	{.name = "name", .kind = CONFIG_OTHER,
 	 .offset = offsetof(struct config_route, tls_name),
 	 .read = read_domain,

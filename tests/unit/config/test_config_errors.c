@@ -34,7 +34,7 @@ static void test_all_mistakes_in_the_order_of_the_file(void **state)
 		      "or \"[2001:db8::1]:25\"\n"
 		      "test.yaml:6:1: unknown key 'offlaod' (did you mean "
 		      "'offload'?); expected hostname, spool, listen, "
-		      "relay_from, offload, body_path, routes, limits, "
+		      "relay_from, offload, body_path, routes, destinations, limits, "
 		      "timeouts, retry, resolver, bounce, bare_line_ends, "
 		      "log, workers or uring\n"
 		      "test.yaml:7:22: 'recipients' is '5' (too small); "

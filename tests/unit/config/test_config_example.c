@@ -139,6 +139,8 @@ static void test_commented_blocks_are_right_too(void **state)
 
 	uncomment_block(text, "  # - address: \"[::]:25\"");
 	uncomment_block(text, "  # - match: \"*.example.test\"");
+	uncomment_block(text, "  # - mx: [");
+	memcpy(strstr(text, "destinations: []"), "destinations:   ", 16);
 	/* "*" would come before it */
 	star = strstr(text, "- match: \"*\"");
 	memcpy(star, "- match: a.b", 12);
