@@ -26,7 +26,7 @@ int next_hop_init(struct next_hop *hop, const struct config_route *route,
 
 	*hop = (struct next_hop){.route = route};
 	pthread_mutex_init(&hop->lock, NULL);
-	if (route->tls == CONFIG_TLS_NONE)
+	if (!route->may_need_tls)
 		return 0;
 	return ktls_ctx_create(&tls, &hop->ctx, error);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "gateway/outbound/outbound_session.h"
 #include "uring/uring.h"
@@ -19,6 +20,18 @@ static int system_socket(void *arg, int family)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The port is chosen when it connects: it need not be free for all remote
+ * addresses. */
+static int system_bind(void *arg, int fd, const struct sockaddr *address,
+		       socklen_t length)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+			 sizeof(one));
+	return bind(fd, address, length) < 0 ? -errno : 0;
+}
+
 int outbound_create(const struct outbound_config *config, struct outbound **out)
 {
 	struct outbound *pool = calloc(1, sizeof(*pool));
@@ -28,6 +41,8 @@ int outbound_create(const struct outbound_config *config, struct outbound **out)
 	pool->config = *config;
 	if (!pool->config.socket)
 		pool->config.socket = system_socket;
+	if (!pool->config.bind)
+		pool->config.bind = system_bind;
 	*out = pool;
 	return 0;
 }
@@ -82,12 +97,30 @@ static void link_session(struct outbound *pool, struct outbound_session *s)
 	pool->stats.connections++;
 }
 
+static int bind_source(struct outbound_session *s, int fd, int family)
+{
+	const struct outbound_terms *terms = &s->terms;
+	struct outbound *pool = s->pool;
+
+	if (family == AF_INET && terms->source4.sin_family)
+		return pool->config.bind(
+			pool->config.socket_arg, fd,
+			(const struct sockaddr *)&terms->source4,
+			sizeof(terms->source4));
+	if (family == AF_INET6 && terms->source6.sin6_family)
+		return pool->config.bind(
+			pool->config.socket_arg, fd,
+			(const struct sockaddr *)&terms->source6,
+			sizeof(terms->source6));
+	return 0;
+}
+
 /* The rest of outbound_open(), once there is memory. 0 or -errno. */
 static int open_session(struct outbound_session *s,
 			const struct outbound_target *target)
 {
 	struct outbound *pool = s->pool;
-	int fd;
+	int fd, r;
 
 	s->host = strdup(target->host);
 	if (!s->host)
@@ -97,6 +130,11 @@ static int open_session(struct outbound_session *s,
 				 target->address->sa_family);
 	if (fd < 0)
 		return fd;
+	r = bind_source(s, fd, target->address->sa_family);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	return outbound_session_start(s, fd, target->address, target->length);
 }
 
@@ -112,6 +150,11 @@ struct outbound_session *outbound_open(struct outbound *pool,
 		s->hop = target->hop;
 		s->destination = destination;
 		s->plain = target->plain;
+		if (target->terms)
+			s->terms = *target->terms;
+		else
+			outbound_terms_of(pool->config.config,
+					  target->hop->route, NULL, &s->terms);
 		s->opened = uring_now(pool->config.env->ring);
 		r = open_session(s, target);
 	}
@@ -131,6 +174,16 @@ const char *outbound_host(const struct outbound_session *s)
 	return s->host;
 }
 
+void outbound_retire(struct outbound_session *s)
+{
+	s->stopping = true;
+}
+
+uint64_t outbound_messages(const struct outbound_session *s)
+{
+	return s->messages;
+}
+
 void outbound_wake(struct outbound_session *s)
 {
 	outbound_dispatch(s, OUTBOUND_ON_WAKE);
@@ -143,7 +196,7 @@ bool outbound_idle(const struct outbound_session *s)
 
 bool outbound_retry_plain(const struct outbound_session *s)
 {
-	return s->tls_failed && s->hop->route->tls == CONFIG_TLS_MAY;
+	return s->tls_failed && s->terms.tls == CONFIG_TLS_MAY;
 }
 
 void outbound_shutdown(struct outbound *pool)

@@ -63,6 +63,7 @@ struct outbound_answer {
 	const char *enhanced; /* "4.4.2" or "" */
 	const char *text;     /* one line; borrowed for the call */
 	const char *where;    /* "connect", "RCPT", "end of data"...; static */
+	bool remote;	      /* these are the server's own words */
 };
 
 /* What a session tells the owner of its destination. */
@@ -97,12 +98,32 @@ struct outbound_config {
 	/* socket(2) for SOCK_STREAM; NULL: the system's. Injected by tests. */
 	int (*socket)(void *arg, int family);
 	void *socket_arg;
+	/* bind(2) to a source address; NULL: the system's, with the port left
+	 * to connect(2). 0 or -errno. */
+	int (*bind)(void *arg, int fd, const struct sockaddr *address,
+		    socklen_t length);
 };
 
 int outbound_create(const struct outbound_config *config,
 		    struct outbound **out);
 /* outbound_destroy() - with no session left; accepts NULL; clears. */
 void outbound_destroy(struct outbound **outbound);
+
+/* What a session keeps to. */
+struct outbound_terms {
+	enum config_tls_level tls;
+	unsigned messages;	     /* on one connection; 0: no limit */
+	struct sockaddr_in source4;  /* sin_family 0: the system's choice */
+	struct sockaddr_in6 source6; /* likewise */
+	struct config_destination_timeouts timeouts; /* all of them given */
+};
+
+/* outbound_terms_of() - for mail of @route to a destination of @given (an entry
+ * of destinations:, NULL: none). */
+void outbound_terms_of(const struct config *config,
+		       const struct config_route *route,
+		       const struct config_destination *given,
+		       struct outbound_terms *out);
 
 /* Where a session goes: one address of one host. */
 struct outbound_target {
@@ -111,6 +132,7 @@ struct outbound_target {
 	socklen_t length;
 	const char *host; /* to ask for in TLS and to verify, unless the route
 			   * has a name for that; copied */
+	const struct outbound_terms *terms; /* copied; NULL: the route's */
 	bool plain; /* skip TLS this once (`may`, after a failed handshake) */
 };
 
@@ -125,8 +147,13 @@ struct outbound_session *outbound_open(struct outbound *outbound,
 /* outbound_host() - target->host; valid as long as the session. */
 const char *outbound_host(const struct outbound_session *session);
 
+/* outbound_retire() - the session takes no further delivery; when it is idle,
+ * outbound_wake() ends it. */
+void outbound_retire(struct outbound_session *session);
 /* outbound_wake() - an idle session shall ask next() again. */
 void outbound_wake(struct outbound_session *session);
+/* outbound_messages() - deliveries it was given. */
+uint64_t outbound_messages(const struct outbound_session *session);
 bool outbound_idle(const struct outbound_session *session);
 /* Did TLS fail where level `may` allows going on without? Valid in ended(). */
 bool outbound_retry_plain(const struct outbound_session *session);

@@ -24,6 +24,7 @@ struct outbound_answer outbound_answer_of(const struct smtp_reply *reply,
 		.enhanced = reply->enhanced,
 		.text = reply->text,
 		.where = where,
+		.remote = true,
 	};
 }
 

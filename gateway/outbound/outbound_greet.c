@@ -15,7 +15,7 @@ static bool positive(const struct outbound_session *s)
 
 static enum config_tls_level level(const struct outbound_session *s)
 {
-	return s->plain ? CONFIG_TLS_NONE : s->hop->route->tls;
+	return s->plain ? CONFIG_TLS_NONE : s->terms.tls;
 }
 
 enum outbound_state outbound_connect_on_connected(struct outbound_session *s)
@@ -100,8 +100,8 @@ enum outbound_state outbound_tls_enter(struct outbound_session *s)
 	struct ktls_engine_config tls = {
 		.server_name = route->tls_name ? route->tls_name : s->host,
 		.session_key = key,
-		.verify = route->tls == CONFIG_TLS_VERIFY ? KTLS_VERIFY_NAME
-							  : KTLS_VERIFY_NONE,
+		.verify = s->terms.tls == CONFIG_TLS_VERIFY ? KTLS_VERIFY_NAME
+							    : KTLS_VERIFY_NONE,
 	};
 	int r;
 

@@ -17,8 +17,10 @@
 enum outbound_clock {
 	CLOCK_NONE,
 	CLOCK_CONNECT,
+	CLOCK_GREETING,
+	CLOCK_HELO,
 	CLOCK_TLS,
-	CLOCK_REPLY,
+	CLOCK_ENVELOPE,
 	CLOCK_TRANSMIT,
 	CLOCK_IDLE,
 	CLOCK_CLOSE,
@@ -72,16 +74,16 @@ static const struct outbound_step steps[OUTBOUND_STATES] = {
 	[OUTBOUND_CONNECT] = {"connect", CLOCK_CONNECT, NULL,
 		ON(outbound_connect_on_connected, never, never, never,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
-	[OUTBOUND_GREETING] = {"greeting", CLOCK_REPLY, NULL,
+	[OUTBOUND_GREETING] = {"greeting", CLOCK_GREETING, NULL,
 		ON(never, never, outbound_greeting_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
-	[OUTBOUND_EHLO] = {"ehlo", CLOCK_REPLY, outbound_ehlo_enter,
+	[OUTBOUND_EHLO] = {"ehlo", CLOCK_HELO, outbound_ehlo_enter,
 		ON(never, never, outbound_ehlo_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
-	[OUTBOUND_HELO] = {"helo", CLOCK_REPLY, outbound_helo_enter,
+	[OUTBOUND_HELO] = {"helo", CLOCK_HELO, outbound_helo_enter,
 		ON(never, never, outbound_helo_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
-	[OUTBOUND_STARTTLS] = {"starttls", CLOCK_REPLY, outbound_starttls_enter,
+	[OUTBOUND_STARTTLS] = {"starttls", CLOCK_HELO, outbound_starttls_enter,
 		ON(never, never, outbound_starttls_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
 	[OUTBOUND_TLS] = {"tls", CLOCK_TLS, outbound_tls_enter,
@@ -94,7 +96,7 @@ static const struct outbound_step steps[OUTBOUND_STATES] = {
 	[OUTBOUND_LENT] = {"lent", CLOCK_NONE, outbound_lent_enter,
 		ON(never, never, outbound_lent_on_reply, outbound_lent_on_written,
 		   outbound_on_lost, never, stay, stay, never)},
-	[OUTBOUND_ENVELOPE] = {"envelope", CLOCK_REPLY, outbound_envelope_enter,
+	[OUTBOUND_ENVELOPE] = {"envelope", CLOCK_ENVELOPE, outbound_envelope_enter,
 		ON(never, never, outbound_envelope_on_reply, stay,
 		   outbound_envelope_on_lost, outbound_on_timeout, stay, stay, never)},
 	[OUTBOUND_BODY] = {"body", CLOCK_TRANSMIT, outbound_body_enter,
@@ -106,7 +108,7 @@ static const struct outbound_step steps[OUTBOUND_STATES] = {
 	[OUTBOUND_ANSWERED] = {"answered", CLOCK_TRANSMIT, NULL,
 		ON(never, never, unasked, outbound_answered_on_written,
 		   outbound_on_lost, outbound_on_timeout, stay, stay, never)},
-	[OUTBOUND_RESET] = {"reset", CLOCK_REPLY, outbound_reset_enter,
+	[OUTBOUND_RESET] = {"reset", CLOCK_HELO, outbound_reset_enter,
 		ON(never, never, outbound_reset_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
 	[OUTBOUND_QUIT] = {"quit", CLOCK_CLOSE, outbound_quit_enter,
@@ -125,17 +127,34 @@ const char *outbound_state_name(enum outbound_state state)
 	return steps[state].name;
 }
 
+/* The commands are out, their replies come one by one. */
+static uint64_t envelope_clock(const struct outbound_session *s)
+{
+	const struct config_destination_timeouts *t = &s->terms.timeouts;
+
+	if (s->got == 0)
+		return t->mail;
+	if (s->got < s->commands - 1)
+		return t->rcpt;
+	/* The reply to a chunk is the one to the message. */
+	return s->transfer == OUTBOUND_BDAT ? t->final : t->data;
+}
+
 static uint64_t clock_of(const struct outbound_session *s)
 {
-	const struct config_timeouts *t = &s->pool->config.config->timeouts;
+	const struct config_destination_timeouts *t = &s->terms.timeouts;
 
 	switch (steps[s->state].clock) {
 	case CLOCK_CONNECT:
 		return t->connect;
+	case CLOCK_GREETING:
+		return t->greeting;
+	case CLOCK_HELO:
+		return t->helo;
 	case CLOCK_TLS:
 		return t->tls;
-	case CLOCK_REPLY:
-		return t->reply;
+	case CLOCK_ENVELOPE:
+		return envelope_clock(s);
 	case CLOCK_TRANSMIT:
 		return t->transmit;
 	case CLOCK_IDLE:
@@ -151,6 +170,11 @@ static uint64_t clock_of(const struct outbound_session *s)
 void outbound_timer_arm(struct outbound_session *s, uint64_t delay)
 {
 	uring_timer_set(s->pool->config.env->ring, &s->timer, delay);
+}
+
+void outbound_timer_rearm(struct outbound_session *s)
+{
+	outbound_timer_arm(s, clock_of(s));
 }
 
 void outbound_timer_clear(struct outbound_session *s)

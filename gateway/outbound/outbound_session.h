@@ -94,6 +94,7 @@ struct outbound_session {
 	const struct next_hop *hop;
 	char *host; /* owned */
 	void *destination;
+	struct outbound_terms terms;
 	enum outbound_state state;
 	struct ktls_stream stream;
 	struct uring_timer timer;
@@ -117,6 +118,7 @@ struct outbound_session {
 		char enhanced[12];
 		char text[SMTP_REPLY_TEXT_MAX];
 		const char *where;
+		bool remote;
 	} failure;
 
 	/* the transaction; delivery == NULL: none */
@@ -156,6 +158,8 @@ int outbound_session_start(struct outbound_session *s, int fd,
 /* Close whatever the state: time for an orderly end is over. */
 void outbound_session_abort(struct outbound_session *s);
 void outbound_timer_arm(struct outbound_session *s, uint64_t delay);
+/* Anew, for what is awaited now. */
+void outbound_timer_rearm(struct outbound_session *s);
 const char *outbound_state_name(enum outbound_state state);
 
 /* --- shared by the state files --- */

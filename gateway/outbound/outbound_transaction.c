@@ -22,7 +22,7 @@
 
 static bool exhausted(const struct outbound_session *s)
 {
-	unsigned most = s->hop->route->messages_per_connection;
+	unsigned most = s->terms.messages;
 
 	return s->stopping || (most > 0 && s->messages >= most);
 }
@@ -41,9 +41,11 @@ enum outbound_state outbound_ready_enter(struct outbound_session *s)
 enum outbound_state outbound_ready_on_wake(struct outbound_session *s)
 {
 	assert(!s->delivery);
+	if (s->stopping)
+		return OUTBOUND_QUIT;
 	s->delivery = s->pool->config.ops->next(s->destination, s);
-	if (!s->delivery)
-		return OUTBOUND_READY;
+	if (!s->delivery) /* it may have been retired just now */
+		return s->stopping ? OUTBOUND_QUIT : OUTBOUND_READY;
 	s->messages++;
 	return s->delivery->loan.ops ? OUTBOUND_LENT : OUTBOUND_ENVELOPE;
 }
@@ -203,6 +205,7 @@ enum outbound_state outbound_envelope_enter(struct outbound_session *s)
 	s->got = 0;
 	s->unsent = 0;
 	outbound_body_begin(s);
+	outbound_timer_rearm(s);
 	if (!send_commands(s, command_window(s)))
 		return outbound_fail_text(s, "4.3.0", "out of memory");
 	if (s->sent == s->commands && body_inline(s) &&
@@ -313,6 +316,7 @@ enum outbound_state outbound_envelope_on_reply(struct outbound_session *s)
 	if (command == s->commands - 1)
 		return take_last_reply(s);
 	take_envelope_reply(s, command);
+	outbound_timer_rearm(s);
 	return go_on(s);
 }
 
@@ -342,7 +346,7 @@ enum outbound_state outbound_body_on_written(struct outbound_session *s)
 		return outbound_fail_text(s, "4.3.0", "out of memory");
 	if (r == 0) {
 		outbound_timer_arm(s,
-				   s->pool->config.config->timeouts.transmit);
+				   s->terms.timeouts.transmit);
 		return OUTBOUND_BODY;
 	}
 	return OUTBOUND_FINAL;
@@ -370,13 +374,13 @@ enum outbound_state outbound_body_on_timeout(struct outbound_session *s)
 	if (unsent == 0 || unsent == s->unsent)
 		return outbound_on_timeout(s);
 	s->unsent = unsent;
-	outbound_timer_arm(s, s->pool->config.config->timeouts.transmit);
+	outbound_timer_arm(s, s->terms.timeouts.transmit);
 	return s->state;
 }
 
 enum outbound_state outbound_final_on_written(struct outbound_session *s)
 {
-	outbound_timer_arm(s, s->pool->config.config->timeouts.final);
+	outbound_timer_arm(s, s->terms.timeouts.final);
 	return s->state;
 }
 
