@@ -66,6 +66,7 @@ struct delivery_run {
 	struct outbound_delivery outbound; /* what the session sees */
 	struct spool_view view;
 	struct delivery *delivery;
+	uint64_t wait;	  /* ns; at least, until the next attempt */
 	char remote[256]; /* the host it goes to; "": none was reached */
 	struct delivery_answer answers[]; /* one per open recipient */
 };

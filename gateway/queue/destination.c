@@ -4,7 +4,7 @@
  *
  * An idle session takes the next delivery before a new one is opened; a new
  * one is opened only when more deliveries are ready than sessions are on
- * their way, up to the limit.  A session goes to the most preferred host that
+ * their way, as far as the throttle allows.  A session goes to the most preferred host that
  * is not known to be out of reach, at random among equals.  When none is left,
  * one delivery pays for the attempt (it is deferred with the reason), the
  * others wait, and only one session probes at a time until one gets through.
@@ -24,18 +24,14 @@ static struct uring *ring_of(const struct destination *d)
 	return d->queue->config.env->ring;
 }
 
-static void on_unblocked(void *owner)
+static uint64_t now_of(const struct destination *d)
 {
-	destination_pump(owner);
+	return uring_now(ring_of(d));
 }
 
-/* Workers share a route's connections evenly; each has at least one. */
-static unsigned share_of(const struct config *config,
-			 const struct config_route *route)
+static void on_timer(void *owner)
 {
-	unsigned share = route->connections / config->workers;
-
-	return share > 0 ? share : 1;
+	destination_pump(owner);
 }
 
 /* --- found by hosts --- */
@@ -68,6 +64,7 @@ static char *text_of(const struct dns_answer *answer, uint16_t port)
 
 static struct destination *lookup(const struct queue *queue,
 				  const struct config_route *route,
+				  const struct config_destination *rule,
 				  const char *text, uint64_t hash)
 {
 	struct table_node *node = table_first(&queue->destinations, hash);
@@ -75,14 +72,47 @@ static struct destination *lookup(const struct queue *queue,
 	for (; node; node = table_next(node)) {
 		struct destination *d = (struct destination *)node;
 
-		if (d->route == route && strcmp(d->text, text) == 0)
+		if (d->route == route && d->rule == rule &&
+		    strcmp(d->text, text) == 0)
 			return d;
 	}
 	return NULL;
 }
 
+/* What shares limits: all of a provider, otherwise the destination, whose
+ * number of connections may be its route's. */
+static bool make_claim(struct destination *d)
+{
+	const struct queue *queue = d->queue;
+	const struct config *config = queue->config.config;
+	const struct config_destination *rule = d->rule;
+	unsigned limit =
+		rule->connections ? rule->connections : d->route->connections;
+	long rule_number = rule == &config->anywhere
+				   ? -1
+				   : (long)(rule - config->destinations);
+	long route_number =
+		rule->connections ? -1 : (long)(d->route - config->routes);
+	char *key = NULL;
+	bool good;
+	int n;
+
+	if (config_destination_is_provider(rule))
+		n = asprintf(&key, "%ld", rule_number);
+	else
+		n = asprintf(&key, "%ld %ld %s", rule_number, route_number,
+			     d->text);
+	if (n < 0)
+		return false;
+	good = throttle_claim(queue->throttles, queue->config.worker, key, rule,
+			      limit, d, &d->claim, now_of(d));
+	free(key);
+	return good;
+}
+
 static struct destination *create(struct queue *queue,
 				  const struct config_route *route,
+				  const struct config_destination *rule,
 				  const char *text, uint64_t hash)
 {
 	const struct config *config = queue->config.config;
@@ -94,11 +124,14 @@ static struct destination *create(struct queue *queue,
 	d->queue = queue;
 	d->route = route;
 	d->hop = &queue->config.hops[route - config->routes];
-	d->limit = share_of(config, route);
-	d->blocked = (struct uring_timer){.fn = on_unblocked, .owner = d};
+	d->rule = rule;
+	outbound_terms_of(config, route, rule, &d->terms);
+	d->blocked = (struct uring_timer){.fn = on_timer, .owner = d};
+	d->paced = (struct uring_timer){.fn = on_timer, .owner = d};
 	memcpy(d->text, text, len);
-	if (table_add(&queue->destinations, &d->node, hash))
+	if (make_claim(d) && table_add(&queue->destinations, &d->node, hash))
 		return d;
+	throttle_disclaim(&d->claim, now_of(d));
 	free(d);
 	return NULL;
 }
@@ -144,8 +177,10 @@ static void let_go(struct destination *d)
 {
 	if (d->users > 0 || d->session_count > 0)
 		return;
-	assert(!d->ready.first);
+	assert(d->ready_count == 0);
 	uring_timer_clear(ring_of(d), &d->blocked);
+	uring_timer_clear(ring_of(d), &d->paced);
+	throttle_disclaim(&d->claim, now_of(d));
 	table_remove(&d->queue->destinations, &d->node);
 	free(d->sessions);
 	free(d->targets);
@@ -155,6 +190,7 @@ static void let_go(struct destination *d)
 
 struct destination *destination_get(struct queue *queue,
 				    const struct config_route *route,
+				    const struct config_destination *rule,
 				    uint16_t port,
 				    const struct dns_answer *answer)
 {
@@ -165,9 +201,9 @@ struct destination *destination_get(struct queue *queue,
 	if (!text)
 		return NULL;
 	hash = table_hash(&queue->destinations, text, strlen(text));
-	d = lookup(queue, route, text, hash);
+	d = lookup(queue, route, rule, text, hash);
 	if (!d)
-		d = create(queue, route, text, hash);
+		d = create(queue, route, rule, text, hash);
 	free(text);
 	if (!d)
 		return NULL;
@@ -198,37 +234,54 @@ void destination_put(struct destination *d)
 
 /* --- ready deliveries --- */
 
+/* Of as many ready ones, one that was tried before comes as every tenth: new
+ * mail goes first, but old mail moves. */
+#define FRESH_IN_A_ROW 9
+
+static struct delivery_list *list_of(struct destination *d,
+				     const struct delivery *delivery)
+{
+	return &d->ready[delivery->attempts > 0];
+}
+
 static void now_ready(struct destination *d, struct delivery *delivery)
 {
 	delivery_place(delivery, DELIVERY_READY);
+	d->ready_count++;
 	d->queue->stats.ready++;
 }
 
 void destination_push(struct destination *d, struct delivery *delivery)
 {
-	delivery_list_append(&d->ready, delivery);
+	delivery_list_append(list_of(d, delivery), delivery);
 	now_ready(d, delivery);
 }
 
 void destination_push_front(struct destination *d, struct delivery *delivery)
 {
-	delivery_list_prepend(&d->ready, delivery);
+	delivery_list_prepend(list_of(d, delivery), delivery);
 	now_ready(d, delivery);
 }
 
 void destination_remove(struct destination *d, struct delivery *delivery)
 {
-	delivery_list_remove(&d->ready, delivery);
+	delivery_list_remove(list_of(d, delivery), delivery);
 	delivery_place(delivery, DELIVERY_AT_HAND);
+	d->ready_count--;
 	d->queue->stats.ready--;
 }
 
 struct delivery *destination_pop(struct destination *d)
 {
-	struct delivery *delivery = d->ready.first;
+	struct delivery *fresh = d->ready[0].first, *tried = d->ready[1].first;
+	struct delivery *delivery = fresh;
 
-	if (delivery)
-		destination_remove(d, delivery);
+	if (!fresh || (tried && d->fresh_in_a_row >= FRESH_IN_A_ROW))
+		delivery = tried;
+	if (!delivery)
+		return NULL;
+	d->fresh_in_a_row = delivery == fresh ? d->fresh_in_a_row + 1 : 0;
+	destination_remove(d, delivery);
 	return delivery;
 }
 
@@ -239,6 +292,7 @@ static void stop_one(struct table_node *node, void *arg)
 	struct destination *d = (struct destination *)node;
 
 	uring_timer_clear(ring_of(d), &d->blocked);
+	uring_timer_clear(ring_of(d), &d->paced);
 }
 
 void destinations_stop(struct queue *queue)

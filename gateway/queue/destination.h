@@ -14,6 +14,7 @@
 #include "gateway/queue/delivery.h"
 #include "gateway/queue/delivery_list.h"
 #include "gateway/queue/table.h"
+#include "gateway/queue/throttle.h"
 #include "uring/uring_timer.h"
 
 struct queue;
@@ -29,6 +30,7 @@ struct destination_session {
 	struct outbound_session *session;
 	enum destination_use use;
 	uint64_t opened; /* ring time */
+	bool yielding;	 /* ends for others: throttle_yields() */
 	struct dns_address address;
 };
 
@@ -44,10 +46,17 @@ struct destination {
 	struct queue *queue;
 	const struct config_route *route;
 	const struct next_hop *hop;
-	unsigned users;			      /* domains and deliveries */
-	struct delivery_list ready;	      /* due, oldest first */
-	struct destination_session *sessions; /* owned, room for limit */
-	unsigned session_count, session_room, limit;
+	const struct config_destination *rule; /* borrowed */
+	struct outbound_terms terms;
+	struct throttle_claim claim;
+	bool in_line;	/* of the throttle, for a connection */
+	unsigned users; /* domains and deliveries */
+	/* Due, oldest first: those never tried, and the others. */
+	struct delivery_list ready[2];
+	size_t ready_count;
+	unsigned fresh_in_a_row;
+	struct destination_session *sessions; /* owned */
+	unsigned session_count, session_room;
 	struct destination_target *targets; /* owned, by preference */
 	size_t target_count;
 	char *names; /* owned */
@@ -55,16 +64,20 @@ struct destination {
 	 * fires. */
 	unsigned failures;
 	struct uring_timer blocked;
-	char text[]; /* "mx1.example,mx2.example:25" */
+	/* Suspended, or ahead of a rate: until then. */
+	struct uring_timer paced;
+	uint64_t paced_until; /* ring time, while it is armed */
+	char text[];	      /* "mx1.example,mx2.example:25" */
 };
 
 /*
  * destination_get() - the one for the hosts of @answer (which was found) in
- * @route, with the addresses of @answer from now on. Counted: give it back
+ * @route under @rule, with the addresses of @answer from now on. Counted: give it back
  * with destination_put(). NULL: no memory.
  */
 struct destination *destination_get(struct queue *queue,
 				    const struct config_route *route,
+				    const struct config_destination *rule,
 				    uint16_t port,
 				    const struct dns_answer *answer);
 struct destination *destination_ref(struct destination *d);
@@ -75,12 +88,25 @@ void destination_put(struct destination *d);
  * Neither starts anything: destination_pump() does. */
 void destination_push(struct destination *d, struct delivery *delivery);
 void destination_push_front(struct destination *d, struct delivery *delivery);
-/* destination_pop() - the next one ready, or NULL. */
+/* destination_pop() - the next one ready, or NULL: those never tried first, but
+ * one of ten is one that was. */
 struct delivery *destination_pop(struct destination *d);
 /* destination_remove() - @delivery, which is ready here, no longer is. */
 void destination_remove(struct destination *d, struct delivery *delivery);
 /* destination_pump() - bring ready deliveries and sessions together. */
 void destination_pump(struct destination *d);
+/* destination_attend() - others want a connection, or gave one, or the
+ * destination is no longer suspended. */
+void destination_attend(struct destination *d);
+
+/* destination_backoff.c: what the configuration says about refusals and
+ * failures is done. destination_refused() - returns the rule that matches what
+ * a server said, or NULL. */
+const struct config_backoff *destination_refused(
+	struct destination *d, const struct outbound_answer *answer);
+void destination_delivered(struct destination *d);
+void destination_session_failed(struct destination *d,
+				const struct outbound_answer *failure);
 
 /* destinations_stop() - no timer runs any more. destinations_free() - with no
  * session left: forget what is ready. They themselves go with their domains. */

@@ -11,12 +11,18 @@
 #include "gateway/queue/retry.h"
 #include "uring/uring.h"
 
-/* How long a server whose TLS is broken is spoken to in clear (`may`). */
-#define PLAIN_MEMORY (600 * URING_SEC)
+/* A session that had that much is asked first when somebody else has none. */
+#define TURN_TIME     (5 * URING_SEC)
+#define TURN_MESSAGES 100
 
 static struct uring *ring_of(const struct destination *d)
 {
 	return d->queue->config.env->ring;
+}
+
+static uint64_t now_of(const struct destination *d)
+{
+	return uring_now(ring_of(d));
 }
 
 static struct destination_session *find(struct destination *d,
@@ -38,15 +44,50 @@ static unsigned count(const struct destination *d, enum destination_use use)
 	return n;
 }
 
-static struct outbound_session *any_idle(struct destination *d)
+/* The only writer of place->use, but for its beginning. */
+static void set_use(struct destination *d, struct destination_session *place,
+		    enum destination_use use)
 {
-	for (unsigned i = 0; i < d->session_count; i++) {
-		if (d->sessions[i].use != DESTINATION_IDLE)
-			continue;
-		d->sessions[i].use = DESTINATION_BUSY;
-		return d->sessions[i].session;
-	}
+	if (place->use == DESTINATION_IDLE && use != DESTINATION_IDLE)
+		throttle_idle(&d->claim, -1);
+	if (place->use != DESTINATION_IDLE && use == DESTINATION_IDLE)
+		throttle_idle(&d->claim, 1);
+	place->use = use;
+}
+
+static struct destination_session *any_idle(struct destination *d)
+{
+	for (unsigned i = 0; i < d->session_count; i++)
+		if (d->sessions[i].use == DESTINATION_IDLE)
+			return &d->sessions[i];
 	return NULL;
+}
+
+/* --- when --- */
+
+/* Look again at @at. */
+static void pace(struct destination *d, uint64_t at)
+{
+	if (d->paced.armed && d->paced_until <= at)
+		return;
+	d->paced_until = at;
+	uring_timer_set(ring_of(d), &d->paced, at - now_of(d));
+}
+
+/* Is there mail that may be sent now? If it may be later, the timer is set. */
+static bool sendable(struct destination *d)
+{
+	uint64_t now = now_of(d), at;
+
+	if (d->ready_count == 0 || d->queue->stopping)
+		return false;
+	at = throttle_suspended(d->claim.throttle, now);
+	if (at == 0)
+		at = throttle_message_at(&d->claim, now);
+	if (at <= now)
+		return true;
+	pace(d, at);
+	return false;
 }
 
 /* --- which address --- */
@@ -122,6 +163,7 @@ static struct outbound_session *open_to(struct destination *d,
 		.address = &t->address.any,
 		.length = dns_address_len(&t->address),
 		.host = t->host,
+		.terms = &d->terms,
 		.plain = reach_plain(&d->queue->reach, &t->address, now),
 	};
 	struct outbound_session *s;
@@ -145,55 +187,126 @@ static struct outbound_session *open_to(struct destination *d,
 static void unreachable(struct destination *d,
 			const struct outbound_answer *answer);
 
-static bool open_one(struct destination *d)
+/* Nothing that the server has done: no memory, no descriptor, no such source
+ * address. */
+static void open_failed(struct destination *d, const char *host, int error)
 {
-	uint64_t until;
-	const struct destination_target *target = choose(d, &until);
-	int error = 0;
 	char text[128];
 	struct outbound_answer answer = {.code = 451,
 					 .enhanced = "4.4.1",
 					 .text = text,
 					 .where = "connect"};
 
-	if (!target) {
-		block(d);
-		return false;
-	}
-	if (open_to(d, target, &error))
-		return true;
-	/* Nothing that the server has done: no memory, no descriptor. */
 	snprintf(text, sizeof(text), "no connection to %.60s can be made: %s",
-		 target->host, strerror(error));
+		 host, strerror(error));
 	unreachable(d, &answer);
 	uring_timer_set(
 		ring_of(d), &d->blocked,
 		retry_delay(&d->queue->config.config->retry, d->failures));
+}
+
+/* May one be opened now? If it may be later, we will be told. */
+static bool may_open(struct destination *d)
+{
+	uint64_t now = now_of(d), at = throttle_connection_at(&d->claim, now);
+
+	if (at > now) {
+		pace(d, at);
+		return false;
+	}
+	d->in_line = !throttle_open(&d->claim);
+	return !d->in_line;
+}
+
+static bool open_one(struct destination *d)
+{
+	uint64_t until;
+	const struct destination_target *target = choose(d, &until);
+	int error = 0;
+
+	if (!target) {
+		block(d);
+		return false;
+	}
+	if (!may_open(d))
+		return false;
+	if (open_to(d, target, &error)) {
+		throttle_connection_used(&d->claim);
+		return true;
+	}
+	throttle_close(&d->claim, false);
+	open_failed(d, target->host, error);
 	return false;
 }
 
 /* A further session is worth it when more is ready than is on its way. */
-static bool wants_session(const struct destination *d)
+static bool wants_session(struct destination *d)
 {
 	unsigned opening = count(d, DESTINATION_OPENING);
 
-	if (d->queue->stopping || d->blocked.armed)
-		return false;
-	if (d->session_count >= d->limit || opening >= d->ready.count)
+	if (d->blocked.armed || opening >= d->ready_count || !sendable(d))
 		return false;
 	return d->failures == 0 || opening == 0;
 }
 
 void destination_pump(struct destination *d)
 {
-	struct outbound_session *idle;
+	struct destination_session *idle;
 
 	destination_ref(d);
-	while (d->ready.first && !d->queue->stopping && (idle = any_idle(d)))
-		outbound_wake(idle);
+	while ((idle = any_idle(d)) && sendable(d)) {
+		struct outbound_session *session = idle->session;
+
+		set_use(d, idle, DESTINATION_BUSY);
+		outbound_wake(session);
+		idle = any_idle(d);
+		if (idle && idle->session == session)
+			break; /* it can't: no memory */
+	}
 	while (wants_session(d))
 		if (!open_one(d))
 			break;
+	if (d->in_line && !wants_session(d)) {
+		d->in_line = false;
+		throttle_settle(&d->claim, false);
+	}
+	destination_put(d);
+}
+
+/* --- for others --- */
+
+static bool turn_over(struct destination *d,
+		      const struct destination_session *place)
+{
+	return now_of(d) - place->opened >= TURN_TIME ||
+	       outbound_messages(place->session) >= TURN_MESSAGES;
+}
+
+/* True: the session ends, when it is waked or asks for more. */
+static bool yields(struct destination *d, struct destination_session *place)
+{
+	bool idle = place->use == DESTINATION_IDLE;
+
+	if (place->yielding ||
+	    !throttle_yields(&d->claim, turn_over(d, place), idle))
+		return false;
+	place->yielding = true;
+	set_use(d, place, DESTINATION_BUSY);
+	outbound_retire(place->session);
+	return true;
+}
+
+void destination_attend(struct destination *d)
+{
+	struct destination_session *idle;
+
+	destination_ref(d);
+	while ((idle = any_idle(d)) && yields(d, idle))
+		outbound_wake(idle->session);
+	destination_pump(d);
+	/* What was given and not used is for others. */
+	d->in_line = wants_session(d) && d->in_line;
+	throttle_settle(&d->claim, d->in_line);
 	destination_put(d);
 }
 
@@ -209,30 +322,62 @@ static void damaged(struct delivery *delivery)
 	queue_drop(delivery);
 }
 
-static struct outbound_delivery *on_next(void *owner,
-					 struct outbound_session *session)
+/* No more recipients than the destination takes in one transaction: the others
+ * are next. Without memory for that they go along. */
+static void cut(struct destination *d, struct delivery *delivery)
 {
-	struct destination *d = owner;
+	struct delivery *rest;
+
+	if (delivery->recipient_count <= d->rule->recipients)
+		return;
+	rest = queue_split(delivery, d->rule->recipients);
+	if (!rest)
+		return;
+	rest->destination = destination_ref(d);
+	destination_push_front(d, rest);
+}
+
+/* The next delivery whose message can be read. NULL: none now. */
+static struct delivery *begin_next(struct destination *d)
+{
 	struct delivery *delivery;
 
-	while (!d->queue->stopping && (delivery = destination_pop(d))) {
-		int r = delivery_begin(delivery);
+	while (sendable(d) && (delivery = destination_pop(d))) {
+		int r;
 
-		if (r == 0) {
-			find(d, session)->use = DESTINATION_BUSY;
-			snprintf(delivery->run->remote,
-				 sizeof(delivery->run->remote), "%s",
-				 outbound_host(session));
-			return &delivery->run->outbound;
-		}
+		cut(d, delivery);
+		r = delivery_begin(delivery);
+		if (r == 0)
+			return delivery;
 		if (r != -EBADMSG) { /* no memory now: keep it */
 			destination_push_front(d, delivery);
 			break;
 		}
 		damaged(delivery);
 	}
-	find(d, session)->use = DESTINATION_IDLE;
 	return NULL;
+}
+
+static struct outbound_delivery *on_next(void *owner,
+					 struct outbound_session *session)
+{
+	struct destination *d = owner;
+	struct destination_session *place = find(d, session);
+	struct delivery *delivery;
+
+	set_use(d, place, DESTINATION_BUSY);
+	if (yields(d, place))
+		return NULL;
+	delivery = begin_next(d);
+	if (!delivery) {
+		set_use(d, place, DESTINATION_IDLE);
+		(void)yields(d, place);
+		return NULL;
+	}
+	throttle_message_used(&d->claim);
+	snprintf(delivery->run->remote, sizeof(delivery->run->remote), "%s",
+		 outbound_host(session));
+	return &delivery->run->outbound;
 }
 
 static struct delivery *delivery_of(struct outbound_delivery *outbound)
@@ -243,7 +388,14 @@ static struct delivery *delivery_of(struct outbound_delivery *outbound)
 static void on_answered(void *owner, struct outbound_delivery *delivery,
 			size_t index, const struct outbound_answer *answer)
 {
-	queue_answered(delivery_of(delivery), index, answer);
+	struct destination *d = owner;
+	const struct config_backoff *rule = NULL;
+
+	if (answer->code < 400)
+		destination_delivered(d);
+	else if (answer->remote)
+		rule = destination_refused(d, answer);
+	queue_answered(delivery_of(delivery), index, answer, rule);
 }
 
 static void on_finished(void *owner, struct outbound_delivery *delivery)
@@ -266,6 +418,7 @@ static void on_ready(void *owner, struct outbound_session *session)
 	struct destination *d = owner;
 
 	works(d, &find(d, session)->address);
+	throttle_reached(d->claim.throttle);
 	/* The probe got through: others may be opened beside it. It counts as
 	 * on its way until it asks for its first delivery, right after this. */
 	destination_pump(d);
@@ -275,10 +428,15 @@ static void on_ready(void *owner, struct outbound_session *session)
 static void expire(struct destination *d, const struct outbound_answer *answer)
 {
 	const struct config_retry *retry = &d->queue->config.config->retry;
+	uint64_t now = queue_wall(d->queue);
+	struct delivery *delivery;
 
-	while (d->ready.first && retry_expired(retry, d->ready.first->arrival,
-					       queue_wall(d->queue)))
-		queue_unreachable(destination_pop(d), answer);
+	for (int tried = 0; tried < 2; tried++)
+		while ((delivery = d->ready[tried].first) &&
+		       retry_expired(retry, delivery->arrival, now)) {
+			destination_remove(d, delivery);
+			queue_unreachable(delivery, answer);
+		}
 }
 
 /* The route has another way for what can't be delivered here. */
@@ -286,7 +444,7 @@ static void fall_back(struct destination *d)
 {
 	struct delivery *delivery;
 
-	if (!d->ready.first || d->failures < d->route->fallback_after)
+	if (d->ready_count == 0 || d->failures < d->route->fallback_after)
 		return;
 	while ((delivery = destination_pop(d))) {
 		if (!domain_fall_back(delivery)) {
@@ -342,11 +500,14 @@ static void on_ended(void *owner, struct outbound_session *session,
 	struct destination_session *place = find(d, session), ended = *place;
 
 	destination_ref(d);
+	set_use(d, place, DESTINATION_BUSY);
 	*place = d->sessions[--d->session_count];
+	throttle_close(&d->claim, ended.yielding);
 	if (failure && !d->queue->stopping) {
+		destination_session_failed(d, failure);
 		if (!outbound_retry_plain(session) ||
 		    !reach_set_plain(&d->queue->reach, &ended.address,
-				     uring_now(ring_of(d)) + PLAIN_MEMORY))
+				     now_of(d) + d->rule->remember_broken_tls))
 			failed(d, &ended, failure);
 	} else if (ended.use != DESTINATION_OPENING) {
 		works(d, &ended.address);

@@ -390,6 +390,28 @@ static uint16_t port_of(const struct domain *domain)
 	return domain->hop ? domain->hop->port : domain->route->next_hop.port;
 }
 
+/* The entry of destinations: for mail of this domain to these hosts. */
+static const struct config_destination *rule_for(
+	const struct domain *domain, const struct dns_answer *answer)
+{
+	const char *hosts[DNS_HOSTS_MAX];
+	struct config_destination_query query = {.hosts = hosts};
+
+	if (domain->hop) {
+		query.next_hop = domain->hop->text;
+	} else {
+		query.domain = domain->name;
+		while (query.host_count < answer->host_count &&
+		       answer->hosts[query.host_count].preference ==
+			       answer->hosts[0].preference) {
+			hosts[query.host_count] =
+				answer->hosts[query.host_count].name;
+			query.host_count++;
+		}
+	}
+	return config_destination_for(domain->queue->config.config, &query);
+}
+
 static void take_answer(struct domain *domain, const struct dns_answer *answer)
 {
 	static const struct dns_answer no_memory = {
@@ -406,8 +428,8 @@ static void take_answer(struct domain *domain, const struct dns_answer *answer)
 		fail_all(domain, answer);
 		return;
 	}
-	d = destination_get(domain->queue, domain->route, port_of(domain),
-			    answer);
+	d = destination_get(domain->queue, domain->route,
+			    rule_for(domain, answer), port_of(domain), answer);
 	if (!d) {
 		fail_all(domain, &no_memory);
 		return;

@@ -102,6 +102,45 @@ uint64_t queue_random(struct queue *queue, uint64_t below)
 	return (x * UINT64_C(0x2545f4914f6cdd1d) >> 32) % below;
 }
 
+static void on_attention(void *owner)
+{
+	queue_attend(owner);
+}
+
+void queue_attend(struct queue *queue)
+{
+	struct destination *d;
+
+	/* It may be posted again at once: bounded by what there is now would
+	 * need a count, and each visit changes what it was posted for. */
+	while ((d = throttles_attend(queue->throttles, queue->config.worker)))
+		destination_attend(d);
+}
+
+static void wake_by_timer(void *arg)
+{
+	struct queue *queue = arg;
+
+	uring_timer_set(queue->config.env->ring, &queue->attention, 0);
+}
+
+static int join_throttles(struct queue *queue)
+{
+	const struct queue_config *config = &queue->config;
+	int r = 0;
+
+	queue->throttles = config->throttles;
+	if (!queue->throttles) {
+		r = throttles_create(1, &queue->own_throttles);
+		queue->throttles = queue->own_throttles;
+	}
+	if (r == 0)
+		throttles_sit(queue->throttles, config->worker,
+			      config->wake ? config->wake : wake_by_timer,
+			      config->wake ? config->wake_arg : queue);
+	return r;
+}
+
 int queue_create(const struct queue_config *config, struct queue **out)
 {
 	struct outbound_config outbound = {
@@ -110,6 +149,7 @@ int queue_create(const struct queue_config *config, struct queue **out)
 		.ops = &destination_ops,
 		.socket = config->socket,
 		.socket_arg = config->socket_arg,
+		.bind = config->bind,
 	};
 	struct queue *queue = calloc(1, sizeof(*queue));
 	int r;
@@ -126,7 +166,11 @@ int queue_create(const struct queue_config *config, struct queue **out)
 	table_init(&queue->domains, seed());
 	table_init(&queue->destinations, seed());
 	reach_init(&queue->reach, &config->config->retry, seed());
-	r = outbound_create(&outbound, &queue->outbound);
+	queue->attention =
+		(struct uring_timer){.fn = on_attention, .owner = queue};
+	r = join_throttles(queue);
+	if (r == 0)
+		r = outbound_create(&outbound, &queue->outbound);
 	if (r < 0)
 		queue_destroy(&queue);
 	*out = queue;
@@ -157,6 +201,10 @@ void queue_destroy(struct queue **pointer)
 	destinations_free(queue);
 	domains_free(queue);
 	table_deinit(&queue->destinations);
+	if (queue->throttles)
+		throttles_leave(queue->throttles, queue->config.worker);
+	throttles_destroy(&queue->own_throttles);
+	uring_timer_clear(queue->config.env->ring, &queue->attention);
 	reach_deinit(&queue->reach);
 	order_deinit(&queue->mail);
 	replies_deinit(&queue->replies);
@@ -284,6 +332,26 @@ static void split(struct queue *queue, struct spool *spool,
 	}
 }
 
+struct delivery *queue_split(struct delivery *delivery, uint32_t keep)
+{
+	struct queue *queue = delivery->domain->queue;
+	struct delivery *rest = delivery_create(
+		delivery->spool, delivery->message, delivery->recipients + keep,
+		delivery->recipient_count - keep);
+
+	assert(keep > 0 && keep < delivery->recipient_count);
+	if (!rest || !domain_enter(delivery->domain, rest)) {
+		delivery_free(rest);
+		return NULL;
+	}
+	rest->arrival = delivery->arrival;
+	rest->attempts = delivery->attempts;
+	rest->due = delivery->due;
+	rest->reply = replies_again(&queue->replies, delivery->reply);
+	delivery->recipient_count = keep;
+	return rest;
+}
+
 void queue_add(struct queue *queue, struct spool *spool,
 	       struct spool_message *message)
 {
@@ -339,15 +407,26 @@ static void log_result(const struct delivery *delivery, const char *to,
 static enum spool_result judge(struct queue *queue,
 			       const struct delivery *delivery,
 			       const struct outbound_answer *answer,
-			       uint64_t now)
+			       const struct config_backoff *rule, uint64_t now)
 {
 	if (answer->code / 100 == 2)
 		return SPOOL_DELIVERED;
-	if (answer->code / 100 == 5)
+	if (rule && rule->action == CONFIG_BOUNCE)
+		return SPOOL_BOUNCED;
+	if (answer->code / 100 == 5 && !(rule && rule->action == CONFIG_DEFER))
 		return SPOOL_BOUNCED;
 	if (retry_expired(&queue->config.config->retry, delivery->arrival, now))
 		return SPOOL_BOUNCED;
 	return SPOOL_DEFERRED;
+}
+
+/* An answer that the rule asks to wait for longer than usual. */
+static void note_wait(struct delivery *delivery,
+		      const struct config_backoff *rule)
+{
+	if (rule && rule->action == CONFIG_DEFER &&
+	    rule->duration > delivery->run->wait)
+		delivery->run->wait = rule->duration;
 }
 
 static void count_result(struct queue *queue, enum spool_result result)
@@ -374,7 +453,8 @@ static void remember(struct delivery *delivery,
 }
 
 void queue_answered(struct delivery *delivery, size_t index,
-		    const struct outbound_answer *answer)
+		    const struct outbound_answer *answer,
+		    const struct config_backoff *rule)
 {
 	struct queue *queue = delivery->domain->queue;
 	struct delivery_answer *kept = &delivery->run->answers[index];
@@ -382,8 +462,10 @@ void queue_answered(struct delivery *delivery, size_t index,
 	uint64_t now = queue_wall(queue);
 
 	kept->given = true;
-	kept->result = judge(queue, delivery, answer, now);
-	kept->expired = kept->result == SPOOL_BOUNCED && answer->code < 500;
+	kept->result = judge(queue, delivery, answer, rule, now);
+	kept->expired = kept->result == SPOOL_BOUNCED && answer->code < 500 &&
+			!(rule && rule->action == CONFIG_BOUNCE);
+	note_wait(delivery, rule);
 	kept->code = answer->code;
 	snprintf(kept->status, sizeof(kept->status), "%s", answer->enhanced);
 	snprintf(kept->reply, sizeof(kept->reply), "%s", answer->text);
@@ -501,6 +583,11 @@ static bool bounce(struct delivery *delivery)
 	return r == 0;
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void queue_finished(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
@@ -508,9 +595,11 @@ void queue_finished(struct delivery *delivery)
 	if (any_given(delivery)) {
 		if (delivery->attempts < UINT16_MAX)
 			delivery->attempts++;
-		delivery->due = queue_wall(queue) +
-				retry_delay(&queue->config.config->retry,
-					    delivery->attempts);
+		delivery->due =
+			queue_wall(queue) +
+			longer(retry_delay(&queue->config.config->retry,
+					   delivery->attempts),
+			       delivery->run->wait);
 	}
 	/* A bounce is stored first: on_bounced() goes on. */
 	if (!bounce(delivery))
@@ -530,6 +619,6 @@ void queue_unreachable(struct delivery *delivery,
 		return;
 	}
 	for (size_t i = 0; i < delivery->recipient_count; i++)
-		queue_answered(delivery, i, answer);
+		queue_answered(delivery, i, answer, NULL);
 	queue_finished(delivery);
 }

@@ -21,6 +21,7 @@
 
 struct dns;
 struct queue;
+struct throttles;
 
 struct queue_config {
 	const struct config *config; /* borrowed, outlives the queue */
@@ -28,9 +29,20 @@ struct queue_config {
 	const struct next_hop *hops; /* one per route, in the order of
 				      * config->routes; borrowed, shared */
 	struct dns *dns; /* borrowed; NULL: next hops must be numeric */
+	/* What is shared with the queues of other workers; borrowed. NULL:
+	 * nothing, and worker is 0. */
+	struct throttles *throttles;
+	unsigned worker; /* which one this is, from 0 */
+	/* Called by any thread, locks held: queue_attend() shall be called
+	 * soon. NULL, for a single thread: a timer does. */
+	void (*wake)(void *arg);
+	void *wake_arg;
 	/* socket(2) for outbound sessions; NULL: the system's */
 	int (*socket)(void *arg, int family);
 	void *socket_arg;
+	/* As in struct outbound_config. */
+	int (*bind)(void *arg, int fd, const struct sockaddr *address,
+		    socklen_t length);
 	/* Wall clock, ns since 1970; NULL: CLOCK_REALTIME. */
 	uint64_t (*wall_clock)(void);
 };
@@ -47,6 +59,9 @@ void queue_destroy(struct queue **queue);
  */
 void queue_add(struct queue *queue, struct spool *spool,
 	       struct spool_message *message);
+
+/* queue_attend() - after queue_config.wake: what others have left for it. */
+void queue_attend(struct queue *queue);
 
 /* queue_shutdown() - give out no more; running transactions finish.
  * queue_abort() - end them now (their mail is tried again after a start). */

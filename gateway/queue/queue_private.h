@@ -19,6 +19,8 @@ struct queue {
 	struct table domains;	   /* struct domain */
 	struct table destinations; /* struct destination */
 	struct reach reach;
+	struct throttles *throttles, *own_throttles; /* own: owned */
+	struct uring_timer attention; /* for throttles_attend() */
 	struct domain *touched, **touched_tail; /* to be pumped */
 	bool pumping;
 	struct domain_list busy, idle; /* idle: longest first */
@@ -33,14 +35,19 @@ struct queue {
 	bool stopping;
 };
 
-/* queue.c: what a finished transaction means. */
+/* queue.c: what a finished transaction means. @rule: what the configuration
+ * says about such an answer, or NULL. */
 void queue_answered(struct delivery *delivery, size_t index,
-		    const struct outbound_answer *answer);
+		    const struct outbound_answer *answer,
+		    const struct config_backoff *rule);
 void queue_finished(struct delivery *delivery);
 /* A delivery that could not be tried because its hop can't be reached, or is
  * not known. */
 void queue_unreachable(struct delivery *delivery,
 		       const struct outbound_answer *answer);
+/* queue_split() - a delivery of its own, without destination, for the recipients
+ * from number @keep on. NULL: no memory, nothing changed. */
+struct delivery *queue_split(struct delivery *delivery, uint32_t keep);
 /* Free a delivery that does not run; what it is for stays in the spool. */
 void queue_drop(struct delivery *delivery);
 uint64_t queue_wall(const struct queue *queue);

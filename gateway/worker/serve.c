@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/queue/throttle.h"
 #include "gateway/worker/listener.h"
 #include "gateway/worker/worker.h"
 
@@ -148,6 +149,9 @@ static int make_shared(struct serve *s)
 		r = make_hops(s);
 	if (r == EX_OK && inbound_admission_create(&s->shared.admission) < 0)
 		r = EX_OSERR;
+	if (r == EX_OK &&
+	    throttles_create(s->shared.config->workers, &s->shared.throttles))
+		r = EX_OSERR;
 	return r;
 }
 
@@ -156,6 +160,7 @@ static void unmake_shared(struct serve *s)
 	const struct config *c = s->shared.config;
 
 	inbound_admission_destroy(&s->shared.admission);
+	throttles_destroy(&s->shared.throttles);
 	for (size_t i = 0; i < s->hops_made; i++)
 		next_hop_deinit(&s->shared.hops[i]);
 	free(s->shared.hops);

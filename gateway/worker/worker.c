@@ -181,7 +181,19 @@ static void obey(struct worker *w)
 
 static void on_wake(void *arg)
 {
-	obey(arg);
+	struct worker *w = arg;
+
+	obey(w);
+	if (w->queue)
+		queue_attend(w->queue);
+}
+
+/* From any worker's thread; ends with queue_destroy(). */
+static void on_attention(void *arg)
+{
+	struct worker *w = arg;
+
+	(void)uring_wake(w->env.ring);
 }
 
 static unsigned sessions(const struct worker *w)
@@ -269,6 +281,10 @@ static int make_queue(struct worker *w)
 		.env = &w->env,
 		.hops = w->shared->hops,
 		.dns = w->dns,
+		.throttles = w->shared->throttles,
+		.worker = w->index,
+		.wake = on_attention,
+		.wake_arg = w,
 	};
 	int r = queue_create(&config, &w->queue);
 

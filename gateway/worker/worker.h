@@ -26,6 +26,7 @@ struct worker_shared {
 	struct inbound_listener *listeners; /* one per config->listeners */
 	struct next_hop *hops;		    /* one per config->routes */
 	struct inbound_admission *admission;
+	struct throttles *throttles;
 };
 
 /* What the control thread asks of a worker, in this order only. */

@@ -323,15 +323,17 @@ static void ten_thousand_destinations(void **state)
 
 	for (int i = 0; i < 10000; i++) {
 		snprintf(host.name, sizeof(host.name), "mx%d.test", i);
-		all[i] = destination_get(f->queue, f->hop.route, PORT, &answer);
+		all[i] = destination_get(f->queue, f->hop.route,
+					 &f->config->anywhere, PORT, &answer);
 		assert_non_null(all[i]);
 	}
 	assert_int_equal(f->queue->destinations.count, 10000);
 	for (int i = 0; i < 10000; i++) {
 		snprintf(host.name, sizeof(host.name), "mx%d.test", i);
-		assert_ptr_equal(
-			destination_get(f->queue, f->hop.route, PORT, &answer),
-			all[i]);
+		assert_ptr_equal(destination_get(f->queue, f->hop.route,
+						 &f->config->anywhere, PORT,
+						 &answer),
+				 all[i]);
 		destination_put(all[i]);
 		destination_put(all[i]);
 	}
