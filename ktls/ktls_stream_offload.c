@@ -37,6 +37,8 @@ static enum ktls_reason offload_reason(struct ktls_stream_private *p,
 
 	if (p->offload == KTLS_OFFLOAD_NEVER)
 		return KTLS_REASON_POLICY;
+	if (p->offload == KTLS_OFFLOAD_REKEYS)
+		return KTLS_REASON_REKEYS;
 	if (!offload_pays(p, dir))
 		return KTLS_REASON_FEW_BYTES;
 	reason = ktls_validate(p->env->caps, dir, p->agreed->version,

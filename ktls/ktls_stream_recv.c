@@ -72,11 +72,22 @@ static bool recv_wanted(const struct ktls_stream_private *p)
 	return p->end == KSTREAM_END_OPEN && !p->paused && !kstream_unread(p);
 }
 
+/* Behind keys that can't be followed there is nothing to be read, and the
+ * kernel would count each attempt as an attack. */
+static bool recv_is_deaf(const struct ktls_stream_private *p)
+{
+	return p->state == KSTREAM_LINGERING &&
+	       p->failure == KTLS_FAILURE_REKEY &&
+	       p->path[KTLS_RX] == KSTREAM_KERNEL;
+}
+
 static struct uring_op *recv_arm_path(struct ktls_stream_private *p,
 				      bool multishot)
 {
 	struct uring_target target = kstream_target(p, KSTREAM_IN_RECV);
 
+	if (recv_is_deaf(p))
+		p->end = KSTREAM_END_DEAF;
 	if (p->end == KSTREAM_END_DEAF)
 		return uring_poll(p->env->ring, target, p->fd, POLLRDHUP);
 	if (p->path[KTLS_RX] == KSTREAM_KERNEL)

@@ -50,6 +50,9 @@ static const struct {
 	[KTLS_REASON_NONE] = {"none", "The keys are in the kernel."},
 	[KTLS_REASON_POLICY] = {"policy",
 				"The configuration keeps TLS in user space."},
+	[KTLS_REASON_REKEYS] = {"rekeys",
+				"This peer changes its keys, which the "
+				"kernel's TLS could not follow."},
 	[KTLS_REASON_FEW_BYTES] = {"few_bytes",
 				   "So few bytes are expected that setting the "
 				   "kernel up would not pay."},

@@ -40,8 +40,14 @@ enum ktls_content_type {
 #define KTLS_RECORD_MAX	   16384		   /* plaintext, RFC 8446 5.1 */
 #define KTLS_RECORD_WIRE_MAX (16384 + 2048)	   /* RFC 5246 6.2.3; 1.3: +256 */
 
-/* Whether the owner wants keys in the kernel. */
-enum ktls_offload { KTLS_OFFLOAD_AUTO, KTLS_OFFLOAD_ALWAYS, KTLS_OFFLOAD_NEVER };
+/* Whether the owner wants keys in the kernel. REKEYS: no, for this peer is
+ * known to change keys (RFC 8446 section 4.6.3) in ways it can't follow. */
+enum ktls_offload {
+	KTLS_OFFLOAD_AUTO,
+	KTLS_OFFLOAD_ALWAYS,
+	KTLS_OFFLOAD_NEVER,
+	KTLS_OFFLOAD_REKEYS,
+};
 
 /* Why a direction is not in the kernel; "why not kTLS" always has a name.
  * ktls_reason_name() gives the short word for logs and metrics,
@@ -49,6 +55,7 @@ enum ktls_offload { KTLS_OFFLOAD_AUTO, KTLS_OFFLOAD_ALWAYS, KTLS_OFFLOAD_NEVER }
 enum ktls_reason {
 	KTLS_REASON_NONE,	  /* it is in the kernel */
 	KTLS_REASON_POLICY,	  /* offload: never */
+	KTLS_REASON_REKEYS,	  /* the peer changes keys, see KTLS_OFFLOAD_REKEYS */
 	KTLS_REASON_FEW_BYTES,	  /* offload: auto, and it would not pay */
 	KTLS_REASON_NO_ULP,	  /* TCP_ULP "tls" refused: module not loaded or not built */
 	KTLS_REASON_NO_CIPHER,	  /* kernel lacks cipher x version x direction */

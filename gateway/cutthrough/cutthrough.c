@@ -15,6 +15,9 @@
 
 /* How long a next hop whose TLS is broken is spoken to in clear (`may`). */
 #define PLAIN_MEMORY (600 * URING_SEC)
+/* How long one that changes TLS keys is kept out of a kernel that can't
+ * follow. */
+#define REKEYS_MEMORY (24 * 3600 * URING_SEC)
 
 static uint64_t now(const struct cutthrough *pool)
 {
@@ -81,6 +84,7 @@ static struct outbound_session *open_session(struct cutthrough_hop *hop,
 		.length = next_hop_address(hop->hop, turn, &address),
 		.host = hop->route->next_hop.host,
 		.plain = now(pool) < hop->plain_until,
+		.rekeys = now(pool) < hop->rekeys_until,
 	};
 
 	*error = EADDRNOTAVAIL;
@@ -220,7 +224,9 @@ static void on_ended(void *owner, struct outbound_session *session,
 
 	unlink_via(via);
 	free(via);
-	if (failure && outbound_retry_plain(session))
+	if (outbound_rekeys(session))
+		hop->rekeys_until = now(hop->pool) + REKEYS_MEMORY;
+	else if (failure && outbound_retry_plain(session))
 		hop->plain_until = now(hop->pool) + PLAIN_MEMORY;
 	else if (failure)
 		fail_first(hop, failure);

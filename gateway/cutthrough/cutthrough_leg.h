@@ -73,6 +73,8 @@ struct cutthrough_hop {
 	struct cutthrough_via *vias; /* last used first */
 	unsigned via_count, opening_count, limit;
 	uint64_t plain_until; /* ring time: TLS failed, level `may` */
+	uint64_t
+		rekeys_until; /* it changes keys that kernel TLS can't follow */
 };
 
 struct cutthrough {

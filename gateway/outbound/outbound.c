@@ -150,6 +150,8 @@ struct outbound_session *outbound_open(struct outbound *pool,
 		s->hop = target->hop;
 		s->destination = destination;
 		s->plain = target->plain;
+		s->rekeys = target->rekeys &&
+			    pool->config.config->offload != KTLS_OFFLOAD_ALWAYS;
 		if (target->terms)
 			s->terms = *target->terms;
 		else
@@ -197,6 +199,12 @@ bool outbound_idle(const struct outbound_session *s)
 bool outbound_retry_plain(const struct outbound_session *s)
 {
 	return s->tls_failed && s->terms.tls == CONFIG_TLS_MAY;
+}
+
+bool outbound_rekeys(const struct outbound_session *s)
+{
+	return s->rekeyed && !s->rekeys &&
+	       s->pool->config.config->offload != KTLS_OFFLOAD_ALWAYS;
 }
 
 void outbound_shutdown(struct outbound *pool)

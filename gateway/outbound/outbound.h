@@ -55,7 +55,14 @@ struct outbound_delivery {
 	const uint32_t *recipients;    /* indices into view->envelope */
 	size_t recipient_count;
 	struct outbound_loan loan;
+	/* Its connection was lost to new keys of the server's so many times in
+	 * a row; repeat: and once more. Nobody's fault: up to
+	 * OUTBOUND_REPEATS it is finished() without answers. */
+	unsigned repeats;
+	bool repeat;
 };
+
+#define OUTBOUND_REPEATS 2
 
 /* What a next hop (or this relay in its stead) said. */
 struct outbound_answer {
@@ -78,8 +85,8 @@ struct outbound_ops {
 			 size_t index, const struct outbound_answer *answer);
 	/* The transaction is over; the delivery is the queue's again, and
 	 * nothing reads from its view any more. Recipients without an answer
-	 * (the server closed an idle connection just then; shutdown) were not
-	 * tried: they are due at once. */
+	 * (the server closed an idle connection just then; it changed keys that
+	 * can't be followed; shutdown) are due at once. */
 	void (*finished)(void *destination, struct outbound_delivery *delivery);
 	/* The session is ready for mail (greeting, EHLO, TLS went well). */
 	void (*ready)(void *destination, struct outbound_session *session);
@@ -133,7 +140,9 @@ struct outbound_target {
 	const char *host; /* to ask for in TLS and to verify, unless the route
 			   * has a name for that; copied */
 	const struct outbound_terms *terms; /* copied; NULL: the route's */
-	bool plain; /* skip TLS this once (`may`, after a failed handshake) */
+	bool plain;  /* skip TLS this once (`may`, after a failed handshake) */
+	bool rekeys; /* it changes keys in ways that kernel TLS can't follow:
+		      * user space, unless the configuration insists */
 };
 
 /*
@@ -157,6 +166,10 @@ uint64_t outbound_messages(const struct outbound_session *session);
 bool outbound_idle(const struct outbound_session *session);
 /* Did TLS fail where level `may` allows going on without? Valid in ended(). */
 bool outbound_retry_plain(const struct outbound_session *session);
+
+/* Did the server change keys in a way that kernel TLS can't follow, and may
+ * the next session do without? Valid in ended(). */
+bool outbound_rekeys(const struct outbound_session *session);
 
 /* For borrowers, between lent() and the session's way back. */
 struct ktls_stream *outbound_stream(struct outbound_session *session);
@@ -183,7 +196,7 @@ unsigned outbound_sessions(const struct outbound *outbound);
 
 struct outbound_stats {
 	uint64_t connections, failures, messages, bytes, tls_handshakes,
-		tls_resumed, tls_failures;
+		tls_resumed, tls_failures, repeats;
 	uint64_t offload[2][2]; /* [direction][in kernel?] sessions */
 };
 const struct outbound_stats *outbound_stats(const struct outbound *outbound);

@@ -95,12 +95,33 @@ enum outbound_state outbound_fail_reply(struct outbound_session *s)
 	return outbound_fail(s, &answer);
 }
 
+/* May the message go again at once? What the server makes of it can't be read
+ * any more, but neither did it refuse anything. */
+static bool may_repeat(const struct outbound_session *s)
+{
+	return s->rekeyed && s->delivery && !s->delivery->loan.ops &&
+	       s->delivery->repeats < OUTBOUND_REPEATS;
+}
+
+static enum outbound_state repeat(struct outbound_session *s, const char *why)
+{
+	s->delivery->repeat = true;
+	s->pool->stats.repeats++;
+	log_info("outbound.repeated", L_ID(s->delivery->id),
+		 L_STR("relay", s->relay), L_STR("error", why),
+		 L_STR("at", where_of(s)),
+		 L_UINT("repeats", s->delivery->repeats + 1));
+	return OUTBOUND_CLOSING;
+}
+
 enum outbound_state outbound_on_lost(struct outbound_session *s)
 {
 	struct ktls_failure_info why;
 	char text[320];
 
 	ktls_stream_failure(&s->stream, &why);
+	if (may_repeat(s))
+		return repeat(s, why.text);
 	if (why.kind == KTLS_FAILURE_NONE)
 		snprintf(text, sizeof(text),
 			 "the server closed the connection (%s)", where_of(s));
@@ -194,10 +215,12 @@ static void count_offload(struct outbound_session *s,
 void outbound_log_end(struct outbound_session *s)
 {
 	struct ktls_stream_info info;
+	struct ktls_failure_info why;
 	struct log_tls words;
 	uint64_t now = uring_now(s->pool->config.env->ring);
 
 	ktls_stream_info(&s->stream, &info);
+	ktls_stream_failure(&s->stream, &why);
 	count_offload(s, &info);
 	log_tls_words(&info, &words);
 	log_info("outbound.closed", L_STR("relay", s->relay),
@@ -207,5 +230,7 @@ void outbound_log_end(struct outbound_session *s)
 		 L_STR("path", words.path), L_UINT("messages", s->messages),
 		 L_UINT("bytes", info.bytes_out),
 		 L_SECONDS("seconds", now - s->opened),
-		 L_STR("error", s->failure.text[0] ? s->failure.text : NULL));
+		 L_STR("error", s->failure.text[0] ? s->failure.text
+				: s->rekeyed	   ? why.text
+						   : NULL));
 }

@@ -93,6 +93,12 @@ enum outbound_state outbound_starttls_on_reply(struct outbound_session *s)
 	return outbound_fail_reply(s);
 }
 
+static enum ktls_offload offload(const struct outbound_session *s)
+{
+	return s->rekeys ? KTLS_OFFLOAD_REKEYS
+			 : s->pool->config.config->offload;
+}
+
 enum outbound_state outbound_tls_enter(struct outbound_session *s)
 {
 	const struct config_route *route = s->hop->route;
@@ -106,8 +112,7 @@ enum outbound_state outbound_tls_enter(struct outbound_session *s)
 	int r;
 
 	snprintf(key, sizeof(key), "%s %s", s->host, s->relay);
-	r = ktls_stream_start_tls(&s->stream, s->hop->ctx, &tls,
-				  s->pool->config.config->offload);
+	r = ktls_stream_start_tls(&s->stream, s->hop->ctx, &tls, offload(s));
 
 	if (r == -EBADMSG)
 		return outbound_fail_text(

@@ -107,7 +107,7 @@ static const struct outbound_step steps[OUTBOUND_STATES] = {
 		   outbound_on_lost, outbound_body_on_timeout, stay, stay, never)},
 	[OUTBOUND_ANSWERED] = {"answered", CLOCK_TRANSMIT, NULL,
 		ON(never, never, unasked, outbound_answered_on_written,
-		   outbound_on_lost, outbound_on_timeout, stay, stay, never)},
+		   outbound_close_now, outbound_on_timeout, stay, stay, never)},
 	[OUTBOUND_RESET] = {"reset", CLOCK_HELO, outbound_reset_enter,
 		ON(never, never, outbound_reset_on_reply, stay,
 		   outbound_on_lost, outbound_on_timeout, stay, stop_early, never)},
@@ -261,6 +261,14 @@ static void read_replies(struct outbound_session *s)
 	}
 }
 
+static void note_failure(struct outbound_session *s)
+{
+	struct ktls_failure_info why;
+
+	ktls_stream_failure(&s->stream, &why);
+	s->rekeyed = why.kind == KTLS_FAILURE_REKEY;
+}
+
 static void on_stream(void *owner, enum ktls_event event)
 {
 	struct outbound_session *s = owner;
@@ -278,8 +286,11 @@ static void on_stream(void *owner, enum ktls_event event)
 	case KTLS_EVENT_WRITTEN:
 		outbound_dispatch(s, OUTBOUND_ON_WRITTEN);
 		return;
-	case KTLS_EVENT_EOF:
 	case KTLS_EVENT_FAILED:
+		note_failure(s);
+		outbound_dispatch(s, OUTBOUND_ON_LOST);
+		return;
+	case KTLS_EVENT_EOF:
 		outbound_dispatch(s, OUTBOUND_ON_LOST);
 		return;
 	case KTLS_EVENT_CLOSED:

@@ -102,6 +102,8 @@ struct outbound_session {
 
 	/* the connection */
 	bool plain;	/* asked to skip TLS this once */
+	bool rekeys;	/* asked to keep TLS out of the kernel */
+	bool rekeyed;	/* lost to new keys of the server's */
 	bool secure;	/* SECURE has come */
 	bool was_ready; /* READY was reached: later failures are not the hop's */
 	bool tls_failed;     /* see outbound_retry_plain() */

@@ -24,7 +24,8 @@ static bool exhausted(const struct outbound_session *s)
 {
 	unsigned most = s->terms.messages;
 
-	return s->stopping || (most > 0 && s->messages >= most);
+	return s->stopping || (most > 0 && s->messages >= most) ||
+	       ktls_stream_worn(&s->stream);
 }
 
 enum outbound_state outbound_ready_enter(struct outbound_session *s)
@@ -326,7 +327,7 @@ enum outbound_state outbound_envelope_on_reply(struct outbound_session *s)
  * on a first transaction a silent end is the server's answer. */
 enum outbound_state outbound_envelope_on_lost(struct outbound_session *s)
 {
-	if (s->messages > 1 && s->got == 0)
+	if (s->messages > 1 && s->got == 0 && !s->rekeyed)
 		return OUTBOUND_CLOSING;
 	return outbound_on_lost(s);
 }

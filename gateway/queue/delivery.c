@@ -66,6 +66,7 @@ int delivery_begin(struct delivery *d)
 		.view = &run->view,
 		.recipients = d->recipients,
 		.recipient_count = n,
+		.repeats = d->repeats,
 	};
 	d->run = run;
 	return 0;

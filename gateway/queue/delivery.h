@@ -45,6 +45,7 @@ struct delivery {
 	uint64_t arrival;	  /* wall clock, ns */
 	uint16_t attempts;	  /* transactions that ended with an answer */
 	uint8_t place;		  /* enum delivery_place */
+	uint8_t repeats;	  /* outbound_delivery's, since the last one */
 	uint32_t reply;		  /* the last one, in queue->replies; counted */
 	uint32_t recipient_count; /* open ones */
 	uint32_t recipients[];	  /* their indices in the envelope */

@@ -14,6 +14,9 @@
 /* A session that had that much is asked first when somebody else has none. */
 #define TURN_TIME     (5 * URING_SEC)
 #define TURN_MESSAGES 100
+/* How long one that changes TLS keys is kept out of a kernel that can't follow:
+ * it will go on doing so, and each time may cost a duplicate. */
+#define REKEYS_MEMORY (24 * 3600 * URING_SEC)
 
 static struct uring *ring_of(const struct destination *d)
 {
@@ -165,6 +168,7 @@ static struct outbound_session *open_to(struct destination *d,
 		.host = t->host,
 		.terms = &d->terms,
 		.plain = reach_plain(&d->queue->reach, &t->address, now),
+		.rekeys = reach_rekeys(&d->queue->reach, &t->address, now),
 	};
 	struct outbound_session *s;
 
@@ -493,21 +497,37 @@ static void failed(struct destination *d,
 	block(d);
 }
 
+/* True: the next session to it will do better. */
+static bool remember(struct destination *d,
+		     const struct outbound_session *session,
+		     const struct dns_address *address)
+{
+	struct reach *reach = &d->queue->reach;
+	uint64_t now = uring_now(ring_of(d));
+
+	if (outbound_rekeys(session))
+		return reach_set_rekeys(reach, address, now + REKEYS_MEMORY);
+	if (outbound_retry_plain(session))
+		return reach_set_plain(reach, address,
+				       now + d->rule->remember_broken_tls);
+	return false;
+}
+
 static void on_ended(void *owner, struct outbound_session *session,
 		     const struct outbound_answer *failure)
 {
 	struct destination *d = owner;
 	struct destination_session *place = find(d, session), ended = *place;
+	bool better = remember(d, session, &ended.address);
 
 	destination_ref(d);
 	set_use(d, place, DESTINATION_BUSY);
 	*place = d->sessions[--d->session_count];
 	throttle_close(&d->claim, ended.yielding);
 	if (failure && !d->queue->stopping) {
-		destination_session_failed(d, failure);
-		if (!outbound_retry_plain(session) ||
-		    !reach_set_plain(&d->queue->reach, &ended.address,
-				     now_of(d) + d->rule->remember_broken_tls))
+		if (!outbound_rekeys(session))
+			destination_session_failed(d, failure);
+		if (!better)
 			failed(d, &ended, failure);
 	} else if (ended.use != DESTINATION_OPENING) {
 		works(d, &ended.address);

@@ -483,6 +483,15 @@ static bool any_given(const struct delivery *delivery)
 	return false;
 }
 
+static bool any_deferred(const struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->recipient_count; i++)
+		if (delivery->run->answers[i].given &&
+		    delivery->run->answers[i].result == SPOOL_DEFERRED)
+			return true;
+	return false;
+}
+
 /* The transaction is over and may be recorded. */
 static void settle(struct delivery *delivery)
 {
@@ -592,7 +601,11 @@ void queue_finished(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
 
-	if (any_given(delivery)) {
+	/* One that waits takes the others of its delivery along. */
+	if (delivery->run->outbound.repeat && !any_deferred(delivery)) {
+		delivery->repeats++;
+	} else if (any_given(delivery)) {
+		delivery->repeats = 0;
 		if (delivery->attempts < UINT16_MAX)
 			delivery->attempts++;
 		delivery->due =

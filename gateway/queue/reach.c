@@ -18,6 +18,7 @@ struct reach_entry {
 	uint64_t since; /* the last failure */
 	uint64_t until; /* not before */
 	uint64_t plain_until;
+	uint64_t rekeys_until;
 };
 
 void reach_init(struct reach *reach, const struct config_retry *retry,
@@ -132,7 +133,7 @@ void reach_works(struct reach *reach, const struct dns_address *a)
 		return;
 	e->failures = 0;
 	e->until = 0;
-	if (e->plain_until == 0)
+	if (e->plain_until == 0 && e->rekeys_until == 0)
 		drop(reach, e);
 }
 
@@ -152,4 +153,22 @@ bool reach_plain(const struct reach *reach, const struct dns_address *a,
 	const struct reach_entry *e = find(reach, a);
 
 	return e && now < e->plain_until;
+}
+
+bool reach_set_rekeys(struct reach *reach, const struct dns_address *a,
+		      uint64_t until)
+{
+	struct reach_entry *e = find_or_add(reach, a);
+
+	if (e)
+		e->rekeys_until = until;
+	return e != NULL;
+}
+
+bool reach_rekeys(const struct reach *reach, const struct dns_address *a,
+		  uint64_t now)
+{
+	const struct reach_entry *e = find(reach, a);
+
+	return e && now < e->rekeys_until;
 }

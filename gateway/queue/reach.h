@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is remembered of servers, by address: that one can't be reached and
- * when to try again, that the TLS of one is broken.  It outlives destinations
+ * when to try again, that the TLS of one is broken, or not for the kernel.  It outlives destinations
  * and serves all that share a server.
  */
 #ifndef GATEWAY_QUEUE_REACH_H
@@ -46,5 +46,12 @@ bool reach_set_plain(struct reach *reach, const struct dns_address *a,
 		     uint64_t until);
 bool reach_plain(const struct reach *reach, const struct dns_address *a,
 		 uint64_t now);
+
+/* reach_set_rekeys() - it changes TLS keys in ways that kernel TLS can't follow
+ * (outbound_rekeys()): user space until @until. False: no memory. */
+bool reach_set_rekeys(struct reach *reach, const struct dns_address *a,
+		      uint64_t until);
+bool reach_rekeys(const struct reach *reach, const struct dns_address *a,
+		  uint64_t now);
 
 #endif

@@ -3,12 +3,13 @@
  * The whole relay in memory, seed by seed: clients, inbound sessions, spool,
  * queue, outbound sessions and a next hop on one fake ring, with completions
  * in any order, short counts, full buffers, resets, refusals, vanishing
- * clients and restarts.
+ * clients, restarts, TLS keys in the kernel and peers that change theirs.
  *
  * What must hold for every seed: each message that was answered 250 reaches
  * each of its recipients with its body unchanged, or its sender is told by a
  * bounce that the next hop refused it for good; nothing arrives twice except where the next hop's 250 was
- * lost; nothing is sent in clear after STARTTLS; no operation, buffer,
+ * lost, or stood behind new keys that the kernel could not follow; nothing is
+ * sent in clear after STARTTLS; no operation, buffer,
  * descriptor or message is left behind.
  *
  *   sim_relay [FIRST [LAST]]     (default 1 2000)
@@ -63,6 +64,7 @@ struct world {
 	struct config *clear, *secure;
 	struct next_hop clear_hop, secure_hop;
 	uint64_t accepted, delivered, repeated, refused, restarts, bounces;
+	uint64_t in_kernel; /* seeds with TLS keys there */
 };
 
 struct sim {
@@ -84,8 +86,9 @@ struct sim {
 	size_t client_count;
 	struct sim_message messages[MESSAGES];
 	size_t message_count, next_message;
-	bool calm;   /* no more accidents */
-	bool resets; /* replies may be lost on the way */
+	bool calm;		/* no more accidents */
+	bool resets;		/* replies may be lost on the way */
+	bool in_kernel, rekeys; /* TLS keys; and they can be changed */
 };
 
 /* --- the parts --- */
@@ -210,6 +213,12 @@ static void bounce_received(struct sim *s, const struct sim_mail *mail)
 	free(text);
 }
 
+/* Can a reply behind new keys be lost? */
+static bool unreadable(const struct sim *s)
+{
+	return s->in_kernel && !s->rekeys;
+}
+
 static void received(void *arg, const struct sim_mail *mail)
 {
 	struct sim *s = arg;
@@ -234,7 +243,8 @@ static void received(void *arg, const struct sim_mail *mail)
 		CHECK(message_of(s, text, "<m", &number, &rcpt), "a stranger",
 		      i);
 		s->messages[number].copies[rcpt]++;
-		s->messages[number].unanswered[rcpt] += !mail->answered;
+		s->messages[number].unanswered[rcpt] +=
+			!mail->answered || (mail->rekeyed && unreadable(s));
 	}
 }
 
@@ -285,6 +295,7 @@ static void open_client(struct sim *s, size_t i)
 		.ctx = s->tls ? s->world->client_ctx : NULL,
 		.vanish_percent = sim_random_percent(&s->random, 30) ? 10 : 0,
 		.junk_percent = 10,
+		.rekey_chance = (unsigned)sim_random_below(&s->random, 20),
 		.next = next_message,
 		.arg = s,
 	};
@@ -336,6 +347,21 @@ static void turn(struct sim *s)
 	sim_server_pump(&s->server);
 }
 
+/* The first ring can't send alerts through kernel TLS: not here. */
+static void choose_kernel(struct sim *s, enum uring_level level)
+{
+	s->in_kernel = s->tls && level == URING_LEVEL_BEST &&
+		       sim_random_percent(&s->random, 60);
+	s->rekeys = sim_random_percent(&s->random, 50);
+	if (!s->in_kernel)
+		return;
+	sim_net_kernel_tls(&s->net, s->rekeys);
+	if (sim_random_percent(&s->random, 30))
+		s->net.env.record_limit =
+			10 + sim_random_below(&s->random, 100);
+	s->world->in_kernel++;
+}
+
 static void set_up(struct sim *s)
 {
 	struct uring_fake_config fake = {
@@ -351,6 +377,7 @@ static void set_up(struct sim *s)
 	s->resets = fake.reset_percent > 0;
 	/* Few buffers, so that they run out. */
 	sim_net_open(&s->net, &fake, 4);
+	choose_kernel(s, fake.level);
 	CHECK(inbound_admission_create(&s->admission) == 0, "admission", 0);
 	s->listener = (struct inbound_listener){
 		&s->config->listeners[0], s->tls ? s->world->server_ctx : NULL};
@@ -365,6 +392,7 @@ static void set_up(struct sim *s)
 		.no_chunking = sim_random_percent(&s->random, 50),
 		.refuse_percent = (unsigned)sim_random_below(&s->random, 10),
 		.drop_percent = (unsigned)sim_random_below(&s->random, 5),
+		.rekey_percent = (unsigned)sim_random_below(&s->random, 5),
 		.script = script,
 		.received = received,
 		.arg = s,
@@ -572,10 +600,11 @@ int main(int argc, char **argv)
 	unmake_world(&w);
 	printf("seeds=%llu accepted=%llu delivered=%llu lost=0 "
 	       "repeated_after_lost_reply=%llu refused=%llu bounces=%llu "
-	       "restarts=%llu\n",
+	       "restarts=%llu kernel_tls=%llu\n",
 	       (unsigned long long)(last - first + 1),
 	       (unsigned long long)w.accepted, (unsigned long long)w.delivered,
 	       (unsigned long long)w.repeated, (unsigned long long)w.refused,
-	       (unsigned long long)w.bounces, (unsigned long long)w.restarts);
+	       (unsigned long long)w.bounces, (unsigned long long)w.restarts,
+	       (unsigned long long)w.in_kernel);
 	return 0;
 }

@@ -223,6 +223,15 @@ static bool take_replies(struct sim_client *c)
 	return moved;
 }
 
+/* New keys, anywhere in what is said. */
+static void maybe_rekey(struct sim_client *c)
+{
+	if (!c->tls || c->config.rekey_chance == 0 || c->peer.failed ||
+	    sim_random_below(&c->random, 1000) >= c->config.rekey_chance)
+		return;
+	sim_peer_key_update(&c->peer, c->random.state % 2);
+}
+
 bool sim_client_pump(struct sim_client *c)
 {
 	bool moved;
@@ -234,6 +243,7 @@ bool sim_client_pump(struct sim_client *c)
 		return true;
 	}
 	moved = let_out(c);
+	maybe_rekey(c);
 	moved |= sim_peer_pump(&c->peer);
 	if (c->state == SIM_SHAKING && !c->peer.shaking && !c->peer.failed) {
 		c->tls = true;

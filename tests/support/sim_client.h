@@ -35,6 +35,7 @@ struct sim_client_config {
 	struct ktls_ctx *ctx;	 /* NULL: stay in clear */
 	unsigned vanish_percent; /* chance per pump, in 1/1000 */
 	unsigned junk_percent;	 /* a wrong command between messages */
+	unsigned rekey_chance;	 /* of new keys per pump, in 1/1000 */
 	/* The next message to send, or NULL. */
 	struct sim_message *(*next)(void *arg);
 	void *arg;

@@ -39,6 +39,12 @@ void sim_net_open(struct sim_net *net, const struct uring_fake_config *fake,
 				     .kernel = &net->kernel};
 }
 
+void sim_net_kernel_tls(struct sim_net *net, bool rekeys)
+{
+	soft_tls_kernel_init(&net->soft, net->fake, rekeys, &net->caps);
+	net->env.kernel = &net->soft.base;
+}
+
 void sim_net_close(struct sim_net *net)
 {
 	assert(uring_inflight(net->ring) == 0);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every test of sessions needs below them: a fake kernel, a ring on it,
- * receive buffers, and a setsockopt that knows no kernel TLS.
+ * receive buffers, and a setsockopt that knows no kernel TLS unless told to.
  */
 #ifndef TESTS_SUPPORT_SIM_NET_H
 #define TESTS_SUPPORT_SIM_NET_H
 
 #include "gateway/outbound/next_hop.h"
 #include "ktls/ktls_stream.h"
+#include "tests/support/soft_tls.h"
 #include "uring/uring.h"
 #include "uring/uring_bufs.h"
 #include "uring/uring_fake.h"
@@ -18,12 +19,15 @@ struct sim_net {
 	struct uring_bufs *bufs;
 	struct ktls_caps caps;
 	struct ktls_kernel kernel;
+	struct soft_tls_kernel soft; /* after sim_net_kernel_tls() */
 	struct ktls_env env;
 };
 
 /* @buffers: receive buffers, a power of two. Fails by assert(). */
 void sim_net_open(struct sim_net *net, const struct uring_fake_config *fake,
 		  unsigned buffers);
+/* From now on keys go into the kernel, which can change them or not. */
+void sim_net_kernel_tls(struct sim_net *net, bool rekeys);
 /* Asserts that no operation and no buffer is left. */
 void sim_net_close(struct sim_net *net);
 

@@ -77,15 +77,31 @@ static void say(struct sim_server_conn *c, const char *text)
 	c->hang_up |= strncmp(text, "421", 3) == 0;
 }
 
+/* New keys, under TLS 1.3. */
+static const char *rekey(struct sim_server_conn *c, bool ask)
+{
+	if (c->peer.engine && !c->peer.shaking && !c->peer.failed) {
+		sim_peer_key_update(&c->peer, ask);
+		c->rekeyed = true;
+	}
+	return NULL;
+}
+
 /* What chance or the script says instead of the usual reply; NULL: nothing,
  * "!": drop the connection. */
-static const char *other(struct sim_server *s, const char *line)
+static const char *other(struct sim_server *s, struct sim_server_conn *c,
+			 const char *line)
 {
 	const struct sim_server_config *f = &s->config;
 	const char *said = f->script ? f->script(f->arg, line) : NULL;
 
+	if (said && said[0] == '^')
+		return rekey(c, said[1] == '?');
 	if (said)
 		return said;
+	if (f->rekey_percent &&
+	    sim_random_percent(&s->random, f->rekey_percent))
+		return rekey(c, sim_random_percent(&s->random, 50));
 	if (sim_random_percent(&s->random, f->drop_percent))
 		return "!";
 	if (sim_random_percent(&s->random, f->refuse_percent))
@@ -101,7 +117,7 @@ static const char *other(struct sim_server *s, const char *line)
 static bool otherwise(struct sim_server *s, struct sim_server_conn *c,
 		      const char *line)
 {
-	const char *said = other(s, line);
+	const char *said = other(s, c, line);
 
 	if (!said)
 		return false;
@@ -133,7 +149,7 @@ static void ehlo(struct sim_server *s, struct sim_server_conn *c)
  * not: the relay can't know. */
 static void message_done(struct sim_server *s, struct sim_server_conn *c)
 {
-	const char *said = other(s, ".");
+	const char *said = other(s, c, ".");
 	struct sim_mail mail = {
 		.from = c->from,
 		.rcpts = c->rcpts,
@@ -141,6 +157,7 @@ static void message_done(struct sim_server *s, struct sim_server_conn *c)
 		.body = c->body.len ? sim_bytes_at(&c->body) : NULL,
 		.len = c->body.len,
 		.answered = !said,
+		.rekeyed = c->rekeyed,
 		.tls = c->tls,
 	};
 	bool dropped = said && said[0] == '!';

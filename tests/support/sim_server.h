@@ -25,6 +25,7 @@ struct sim_mail {
 	const unsigned char *body;
 	size_t len;
 	bool answered; /* false: the final 250 was never sent */
+	bool rekeyed;  /* keys were changed before it */
 	bool tls;
 };
 
@@ -39,9 +40,11 @@ struct sim_server_config {
 	unsigned refuse_percent; /* 4xx to MAIL, RCPT or the message */
 	unsigned fail_percent;	 /* 5xx likewise */
 	unsigned drop_percent;	 /* connection reset */
+	unsigned rekey_percent;	 /* new keys in front of the usual reply */
 	/* Scripted instead of chance: a reply to @line ("MAIL...", "." for the
 	 * end of a message, "" for the greeting), or NULL for the usual one;
-	 * "!" drops the connection. May be NULL. */
+	 * "!" drops the connection; "^" changes keys in front of the usual one,
+	 * "^?" and asks for the client's. May be NULL. */
 	const char *(*script)(void *arg, const char *line);
 	void (*received)(void *arg, const struct sim_mail *mail);
 	void *arg;
@@ -56,6 +59,7 @@ struct sim_server_conn {
 	} state;
 	bool used, tls, mail, bad_chunk, last, start_tls;
 	bool hang_up; /* after a 421, once it is out */
+	bool rekeyed;
 	char from[256];
 	char rcpts[SIM_SERVER_RCPTS][128];
 	size_t rcpt_count;

@@ -95,6 +95,22 @@ static void broken_tls_is_remembered_for_a_time(void **state)
 	reach_deinit(&r);
 }
 
+static void changes_of_keys_are_remembered_for_a_time(void **state)
+{
+	struct reach r;
+	struct dns_address a = address(1), b = address(2);
+
+	reach_init(&r, &retry, 1);
+	assert_true(reach_set_rekeys(&r, &a, 200));
+	reach_failed(&r, &a, 90, 100);
+	reach_works(&r, &a);
+	assert_true(reach_rekeys(&r, &a, 199));
+	assert_false(reach_rekeys(&r, &a, 200));
+	assert_false(reach_plain(&r, &a, 199));
+	assert_false(reach_rekeys(&r, &b, 199));
+	reach_deinit(&r);
+}
+
 static void it_does_not_grow_without_end(void **state)
 {
 	struct reach r;
@@ -119,6 +135,7 @@ int main(void)
 		cmocka_unit_test(sessions_of_before_make_it_no_worse),
 		cmocka_unit_test(one_probe_is_enough),
 		cmocka_unit_test(broken_tls_is_remembered_for_a_time),
+		cmocka_unit_test(changes_of_keys_are_remembered_for_a_time),
 		cmocka_unit_test(it_does_not_grow_without_end),
 	};
 
