@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/smtp/smtp_params.h"
+
 struct bounce {
 	struct spool *spool;
 	struct spool_writer *writer; /* until the commit */
@@ -19,9 +21,37 @@ struct bounce {
 	void *owner;
 };
 
-bool bounce_due(const struct spool_envelope *envelope)
+/* What RCPT said of NOTIFY; 0: nothing. */
+static unsigned notify_of(const struct spool_envelope *e, size_t recipient)
 {
-	return envelope->reverse_path[0] != '\0';
+	const char *dsn = e->recipients_dsn ? e->recipients_dsn[recipient] : "";
+	struct smtp_dsn_rcpt params;
+
+	if (smtp_params_rcpt(dsn, strlen(dsn), &params) != SMTP_PARAMS_OK)
+		return 0;
+	return params.notify;
+}
+
+enum dsn_action bounce_action(const struct spool_envelope *e, size_t recipient,
+			      enum spool_result result, bool told, bool late)
+{
+	unsigned notify;
+
+	if (e->reverse_path[0] == '\0')
+		return DSN_NOTHING;
+	notify = notify_of(e, recipient);
+	switch (result) {
+	case SPOOL_DELIVERED:
+		return notify & SMTP_NOTIFY_SUCCESS && !told ? DSN_RELAYED
+							     : DSN_NOTHING;
+	case SPOOL_BOUNCED:
+		return !notify || notify & SMTP_NOTIFY_FAILURE ? DSN_FAILED
+							       : DSN_NOTHING;
+	case SPOOL_DEFERRED:
+		break;
+	}
+	return late && (!notify || notify & SMTP_NOTIFY_DELAY) ? DSN_DELAYED
+							       : DSN_NOTHING;
 }
 
 static void end(struct bounce *b, struct spool_message *message)
@@ -87,9 +117,9 @@ static bool has_dot_line(const struct dsn_text *t)
 	return memmem(t->data, t->len, "\n.", 2) != NULL;
 }
 
-static uint32_t flags_of(const struct dsn *dsn, const struct dsn_text *t)
+static uint32_t flags_of(const struct dsn_text *t)
 {
-	uint32_t flags = dsn->view->envelope.flags & SPOOL_SMTPUTF8;
+	uint32_t flags = t->utf8 ? SPOOL_SMTPUTF8 : 0;
 
 	if (t->eight_bit)
 		flags |= SPOOL_8BITMIME | SPOOL_8BIT;
@@ -120,7 +150,7 @@ int bounce_start(struct spool *spool, const struct dsn *dsn,
 	}
 	b->spool = spool;
 	b->now = dsn->now;
-	b->flags = flags_of(dsn, &b->text);
+	b->flags = flags_of(&b->text);
 	b->done = done;
 	b->owner = owner;
 	b->waiter = (struct spool_waiter){.fn = go_on, .owner = b};

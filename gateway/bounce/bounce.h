@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bounce on its way into the spool: it is committed before the failure that
- * caused it is recorded, so that a crash may repeat a bounce but never loses
+ * A notification on its way into the spool: it is committed before what it
+ * tells of is recorded, so that a crash may repeat a bounce but never loses
  * one.
  */
 #ifndef GATEWAY_BOUNCE_BOUNCE_H
@@ -27,9 +27,15 @@ int bounce_start(struct spool *spool, const struct dsn *dsn,
 		 bounce_done_fn done, void *owner);
 
 /*
- * bounce_due() - does a failure of this message call for a bounce? Never for
- * the null reverse-path (RFC 5321 section 4.5.5): a bounce does not bounce.
+ * bounce_action() - what the sender hears of @result for a recipient, by his
+ * NOTIFY (RFC 3461 sections 4.1 and 5.2): without one, of failures and delays.
+ * Nothing ever goes to the null reverse-path (RFC 5321 section 4.5.5): a
+ * bounce does not bounce.
+ * @recipient: index into the envelope.  @told: the next hop announced DSN, so
+ * success is its to report.  @late: of a deferred one, a warning is due.
  */
-bool bounce_due(const struct spool_envelope *envelope);
+enum dsn_action bounce_action(const struct spool_envelope *envelope,
+			      size_t recipient, enum spool_result result,
+			      bool told, bool late);
 
 #endif

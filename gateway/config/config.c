@@ -34,6 +34,7 @@ static void config_free(struct config *config)
 	free(config->destinations);
 	free(config->relay_from);
 	free(config->retry.schedule);
+	free(config->bounce.delay_warning);
 	free(config->resolver.servers);
 	free(config->resolver.trust_anchor);
 	free(config->spool.path);

@@ -169,6 +169,8 @@ struct config {
 	struct {
 		uint64_t return_max; /* bytes; larger mail comes back as its
 				      * headers only */
+		uint64_t *delay_warning; /* ns after acceptance; ascending */
+		size_t delay_warning_count;
 	} bounce;
 	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
 	struct {

@@ -8,6 +8,7 @@
 
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
+#include "gateway/spool/spool.h"
 
 #define MS  UINT64_C(1000000)
 #define S   (1000 * MS)
@@ -254,7 +255,23 @@ static const struct config_key resolver_rows[] = {
 	 .expects = "a file with DS or DNSKEY records"},
 };
 
+static const struct config_key delay_warning_row = {
+	.name = "delay_warning", .kind = CONFIG_DURATION,
+	.min = 10 * MS, .max = 30 * D,
+	.expects = "a time such as 4h or 1d, from 10ms to 30d",
+};
+
+static const struct config_elements delay_warning_elements = {
+	.row = &delay_warning_row, .size = sizeof(uint64_t),
+	.count_offset = offsetof(struct config, bounce.delay_warning_count),
+	.min = 0, .max = SPOOL_WARNED_MAX,
+};
+
 static const struct config_key bounce_rows[] = {
+	{.name = "delay_warning", .kind = CONFIG_LIST,
+	 .offset = offsetof(struct config, bounce.delay_warning),
+	 .elements = &delay_warning_elements,
+	 .expects = "a list of times such as [4h, 1d]; [] for none"},
 	{.name = "return_max", .kind = CONFIG_SIZE,
 	 .offset = offsetof(struct config, bounce.return_max),
 	 .fallback = 50 * KIB, .min = 0, .max = 10 * MIB},
@@ -290,6 +307,21 @@ static void retry_finish(struct config_reader *reader,
 				  "'schedule'");
 }
 
+static void bounce_finish(struct config_reader *reader,
+			  const struct config_node *node, void *base)
+{
+	const struct config *config = base;
+	const uint64_t *steps = config->bounce.delay_warning;
+
+	for (size_t i = 1; i < config->bounce.delay_warning_count; i++)
+		if (steps[i] <= steps[i - 1])
+			config_errors_add(reader->errors, node->line,
+					  node->column,
+					  "'delay_warning' goes back; expected "
+					  "each time to be longer than the one "
+					  "before it");
+}
+
 static const struct config_table spool_table = {
 	.rows = spool_rows,
 	.count = CONFIG_COUNT_OF(spool_rows),
@@ -314,6 +346,7 @@ static const struct config_table resolver_table = {
 static const struct config_table bounce_table = {
 	.rows = bounce_rows,
 	.count = CONFIG_COUNT_OF(bounce_rows),
+	.finish = bounce_finish,
 };
 static const struct config_table log_table = {
 	.rows = log_rows,

@@ -66,11 +66,14 @@ struct outbound_delivery {
 
 /* What a next hop (or this relay in its stead) said. */
 struct outbound_answer {
-	uint16_t code;	      /* SMTP code; 4xx when made up here */
-	const char *enhanced; /* "4.4.2" or "" */
-	const char *text;     /* one line; borrowed for the call */
-	const char *where;    /* "connect", "RCPT", "end of data"...; static */
-	bool remote;	      /* these are the server's own words */
+	uint16_t code; /* SMTP code; 4xx when made up here */
+	uint16_t said; /* what the server said itself: 552 where 452 is meant;
+			* 0: the words are this relay's */
+	bool tells; /* it was told what the sender wants to hear of (RFC 3461) */
+	const struct smtp_reply *reply; /* all of it; NULL: text is all */
+	const char *enhanced;		/* "4.4.2" or "" */
+	const char *text;		/* one line; borrowed for the call */
+	const char *where; /* "connect", "RCPT", "end of data"...; static */
 };
 
 /* What a session tells the owner of its destination. */

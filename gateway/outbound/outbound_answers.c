@@ -21,10 +21,11 @@ struct outbound_answer outbound_answer_of(const struct smtp_reply *reply,
 		code = 452;
 	return (struct outbound_answer){
 		.code = code,
+		.said = reply->code,
+		.reply = reply,
 		.enhanced = reply->enhanced,
 		.text = reply->text,
 		.where = where,
-		.remote = true,
 	};
 }
 
@@ -49,13 +50,16 @@ bool outbound_answers_begin(struct outbound_session *s)
 void outbound_answer_one(struct outbound_session *s, size_t index,
 			 const struct outbound_answer *answer)
 {
+	struct outbound_answer told = *answer;
+
 	assert(s->delivery && index < s->delivery->recipient_count);
 	assert(s->recipients[index] != OUTBOUND_RCPT_ANSWERED);
 	if (s->recipients[index] == OUTBOUND_RCPT_ACCEPTED)
 		s->accepted--;
 	s->recipients[index] = OUTBOUND_RCPT_ANSWERED;
+	told.tells = s->extensions & SMTP_EXT_DSN;
 	s->pool->config.ops->answered(s->destination, s->delivery, index,
-				      answer);
+				      &told);
 }
 
 /* The same answer for all that have none yet. */

@@ -55,8 +55,8 @@ enum outbound_state outbound_fail(struct outbound_session *s,
 {
 	if (!s->was_ready) {
 		s->failure.code = answer->code;
+		s->failure.said = answer->said;
 		s->failure.where = answer->where;
-		s->failure.remote = answer->remote;
 		snprintf(s->failure.enhanced, sizeof(s->failure.enhanced), "%s",
 			 answer->enhanced);
 		snprintf(s->failure.text, sizeof(s->failure.text), "%s",
@@ -192,10 +192,10 @@ enum outbound_state outbound_closing_on_closed(struct outbound_session *s)
 {
 	struct outbound_answer failure = {
 		.code = s->failure.code,
+		.said = s->failure.said,
 		.enhanced = s->failure.enhanced,
 		.text = s->failure.text,
 		.where = s->failure.where,
-		.remote = s->failure.remote,
 	};
 
 	outbound_finish(s);

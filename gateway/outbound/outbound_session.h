@@ -116,11 +116,10 @@ struct outbound_session {
 	char relay[80];	   /* "[127.0.0.1]:25" for logs */
 	/* why no mail could be given; text "" when there is nothing to say */
 	struct {
-		uint16_t code;
+		uint16_t code, said;
 		char enhanced[12];
-		char text[SMTP_REPLY_TEXT_MAX];
+		char text[SMTP_REPLY_KEEP_MAX];
 		const char *where;
-		bool remote;
 	} failure;
 
 	/* the transaction; delivery == NULL: none */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,14 +73,36 @@ int delivery_begin(struct delivery *d)
 	return 0;
 }
 
-size_t delivery_failed(const struct delivery *d)
+/* A reply of several lines, or a long one, as it was. */
+static char *keep_whole(const struct outbound_answer *answer)
 {
-	size_t failed = 0;
+	char text[SMTP_TRANSCRIPT_SIZE];
 
-	for (size_t i = 0; i < d->recipient_count; i++)
-		failed += d->run->answers[i].given &&
-			  d->run->answers[i].result == SPOOL_BOUNCED;
-	return failed;
+	if (!answer->reply ||
+	    (answer->reply->part_count <= 1 &&
+	     answer->reply->text_len <
+		     sizeof(((struct delivery_answer *)0)->reply)))
+		return NULL;
+	/* Without memory the beginning must do. */
+	return strdup(smtp_reply_transcript(answer->reply, text));
+}
+
+void delivery_answered(struct delivery *d, size_t index,
+		       const struct outbound_answer *answer,
+		       enum spool_result result)
+{
+	struct delivery_answer *kept = &d->run->answers[index];
+
+	assert(!kept->given);
+	kept->given = true;
+	kept->result = result;
+	kept->code = answer->code;
+	kept->said = answer->said;
+	kept->tells = answer->tells;
+	snprintf(kept->status, sizeof(kept->status), "%s", answer->enhanced);
+	snprintf(kept->reply, sizeof(kept->reply), "%s", answer->text);
+	if (result != SPOOL_DELIVERED)
+		kept->transcript = keep_whole(answer);
 }
 
 size_t delivery_end(struct delivery *d)
@@ -90,14 +113,16 @@ size_t delivery_end(struct delivery *d)
 	assert(run);
 	spool_release_view(d->spool, &run->view);
 	for (size_t i = 0; i < d->recipient_count; i++) {
-		const struct delivery_answer *a = &run->answers[i];
+		struct delivery_answer *a = &run->answers[i];
 		uint32_t recipient = d->recipients[i];
 
+		free(a->transcript);
 		if (!a->given || a->result == SPOOL_DEFERRED)
 			d->recipients[open++] = recipient;
 		if (!a->given)
 			continue;
 		deferred += a->result == SPOOL_DEFERRED;
+		spool_message_warn(d->message, recipient, d->warned);
 		/* After the last open recipient's record the message is the
 		 * spool's to free. */
 		spool_record(d->spool, d->message, recipient, a->result,

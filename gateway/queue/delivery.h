@@ -46,6 +46,7 @@ struct delivery {
 	uint16_t attempts;	  /* transactions that ended with an answer */
 	uint8_t place;		  /* enum delivery_place */
 	uint8_t repeats;	  /* outbound_delivery's, since the last one */
+	uint8_t warned;		  /* steps of bounce.delay_warning passed */
 	uint32_t reply;		  /* the last one, in queue->replies; counted */
 	uint32_t recipient_count; /* open ones */
 	uint32_t recipients[];	  /* their indices in the envelope */
@@ -58,8 +59,11 @@ struct delivery_answer {
 	bool expired; /* BOUNCED because its time was over */
 	enum spool_result result;
 	uint16_t code;
+	uint16_t said;	 /* see struct outbound_answer */
+	bool tells;	 /* likewise */
 	char status[12]; /* RFC 3463; "" if none was given */
 	char reply[256];
+	char *transcript; /* owned; what reply is too short for, or NULL */
 };
 
 /* What exists while a transaction runs. */
@@ -68,6 +72,8 @@ struct delivery_run {
 	struct spool_view view;
 	struct delivery *delivery;
 	uint64_t wait;	  /* ns; at least, until the next attempt */
+	size_t told;	  /* recipients that a notification speaks of */
+	uint8_t warned;	  /* delivery->warned once it is stored */
 	char remote[256]; /* the host it goes to; "": none was reached */
 	struct delivery_answer answers[]; /* one per open recipient */
 };
@@ -87,8 +93,10 @@ uint64_t delivery_id(const void *delivery);
 /* delivery_begin() - open the view for a transaction. 0, -EBADMSG (the log is
  * damaged there), -errno. */
 int delivery_begin(struct delivery *delivery);
-/* delivery_failed() - recipients that are given up by this transaction. */
-size_t delivery_failed(const struct delivery *delivery);
+/* delivery_answered() - keep the answer for recipient @index. */
+void delivery_answered(struct delivery *delivery, size_t index,
+		       const struct outbound_answer *answer,
+		       enum spool_result result);
 /* delivery_end() - close the view, keep only the recipients still open (no
  * answer, or deferred), record the answers. Returns how many of them were
  * deferred. */

@@ -129,7 +129,7 @@ static void count_failure(struct destination *d,
 void destination_session_failed(struct destination *d,
 				const struct outbound_answer *failure)
 {
-	if (failure->remote)
+	if (failure->said)
 		(void)destination_refused(d, failure);
 	count_failure(d, failure);
 }

@@ -397,7 +397,7 @@ static void on_answered(void *owner, struct outbound_delivery *delivery,
 
 	if (answer->code < 400)
 		destination_delivered(d);
-	else if (answer->remote)
+	else if (answer->said)
 		rule = destination_refused(d, answer);
 	queue_answered(delivery_of(delivery), index, answer, rule);
 }

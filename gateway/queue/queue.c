@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/bounce/bounce.h"
 #include "gateway/log/log.h"
+#include "gateway/queue/notify.h"
 #include "gateway/queue/queue_private.h"
 #include "gateway/queue/retry.h"
 #include "uring/uring.h"
@@ -264,6 +264,8 @@ static void start(struct queue *queue, struct domain *domain,
 	delivery->attempts =
 		(uint16_t)spool_message_attempts(message, recipients[0]);
 	delivery->due = spool_message_next_attempt(message, recipients[0]);
+	delivery->warned =
+		(uint8_t)spool_message_warned(message, recipients[0]);
 	if (delivery->due > queue_wall(queue))
 		defer(queue, delivery);
 	else
@@ -347,6 +349,7 @@ struct delivery *queue_split(struct delivery *delivery, uint32_t keep)
 	rest->arrival = delivery->arrival;
 	rest->attempts = delivery->attempts;
 	rest->due = delivery->due;
+	rest->warned = delivery->warned;
 	rest->reply = replies_again(&queue->replies, delivery->reply);
 	delivery->recipient_count = keep;
 	return rest;
@@ -461,14 +464,11 @@ void queue_answered(struct delivery *delivery, size_t index,
 	const struct spool_envelope *e = &delivery->run->view.envelope;
 	uint64_t now = queue_wall(queue);
 
-	kept->given = true;
-	kept->result = judge(queue, delivery, answer, rule, now);
+	delivery_answered(delivery, index, answer,
+			  judge(queue, delivery, answer, rule, now));
 	kept->expired = kept->result == SPOOL_BOUNCED && answer->code < 500 &&
 			!(rule && rule->action == CONFIG_BOUNCE);
 	note_wait(delivery, rule);
-	kept->code = answer->code;
-	snprintf(kept->status, sizeof(kept->status), "%s", answer->enhanced);
-	snprintf(kept->reply, sizeof(kept->reply), "%s", answer->text);
 	remember(delivery, answer, now);
 	count_result(queue, kept->result);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
@@ -492,8 +492,7 @@ static bool any_deferred(const struct delivery *delivery)
 	return false;
 }
 
-/* The transaction is over and may be recorded. */
-static void settle(struct delivery *delivery)
+void queue_settle(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
 	size_t deferred = delivery_end(delivery);
@@ -504,92 +503,6 @@ static void settle(struct delivery *delivery)
 		defer(queue, delivery);
 	else
 		destination_push_front(delivery->destination, delivery);
-}
-
-/* Without a bounce a failure must not become final: it is tried again. */
-static void keep_failures(struct delivery *delivery)
-{
-	log_error("queue.no_bounce", L_ID(spool_message_id(delivery->message)),
-		  L_STR("error", "the bounce can't be stored; the failed "
-				 "recipients are tried again later"));
-	for (size_t i = 0; i < delivery->recipient_count; i++)
-		if (delivery->run->answers[i].result == SPOOL_BOUNCED)
-			delivery->run->answers[i].result = SPOOL_DEFERRED;
-}
-
-static void on_bounced(void *owner, struct spool_message *bounce)
-{
-	struct delivery *delivery = owner;
-	struct queue *queue = delivery->domain->queue;
-	struct spool *spool = delivery->spool;
-	const struct spool_view *view = &delivery->run->view;
-
-	queue->bouncing--;
-	if (bounce)
-		log_info("queue.bounced", L_ID(spool_message_id(bounce)),
-			 L_STR("to", view->envelope.reverse_path),
-			 L_UINT("recipients", delivery_failed(delivery)));
-	else
-		keep_failures(delivery);
-	settle(delivery);
-	if (bounce)
-		queue_add(queue, spool, bounce);
-}
-
-/* The host that had the last word; NULL: none had. */
-static const char *remote_of(const struct delivery *delivery)
-{
-	const struct domain *domain = delivery->domain;
-
-	if (delivery->run->remote[0])
-		return delivery->run->remote;
-	return domain->hop ? domain->hop->host : NULL;
-}
-
-/* Tell the sender of the recipients given up. False: no bounce is due, or
- * none could be made (then nothing is given up). */
-static bool bounce(struct delivery *delivery)
-{
-	struct queue *queue = delivery->domain->queue;
-	const struct delivery_run *run = delivery->run;
-	size_t n = delivery_failed(delivery), at = 0;
-	struct dsn_recipient *recipients;
-	struct dsn dsn = {
-		.hostname = queue->config.config->hostname,
-		.now = queue_wall(queue),
-		.queue_id = spool_message_id(delivery->message),
-		.view = &run->view,
-		.recipient_count = n,
-		.return_max = queue->config.config->bounce.return_max,
-	};
-	int r = -ENOMEM;
-
-	if (n == 0 || !bounce_due(&run->view.envelope))
-		return false;
-	dsn.recipients = recipients = calloc(n, sizeof(*recipients));
-	for (size_t i = 0; recipients && i < delivery->recipient_count; i++) {
-		const struct delivery_answer *a = &run->answers[i];
-
-		if (!a->given || a->result != SPOOL_BOUNCED)
-			continue;
-		recipients[at++] = (struct dsn_recipient){
-			.address = run->view.envelope
-					   .recipients[delivery->recipients[i]],
-			.code = a->code,
-			.status = a->status,
-			.reply = a->reply,
-			.remote = remote_of(delivery),
-			.expired = a->expired,
-		};
-	}
-	if (recipients)
-		r = bounce_start(delivery->spool, &dsn, on_bounced, delivery);
-	free(recipients);
-	if (r < 0)
-		keep_failures(delivery);
-	else
-		queue->bouncing++;
-	return r == 0;
 }
 
 static uint64_t longer(uint64_t a, uint64_t b)
@@ -614,9 +527,9 @@ void queue_finished(struct delivery *delivery)
 					   delivery->attempts),
 			       delivery->run->wait);
 	}
-	/* A bounce is stored first: on_bounced() goes on. */
-	if (!bounce(delivery))
-		settle(delivery);
+	/* What its sender hears is stored first. */
+	if (!notify_start(delivery))
+		queue_settle(delivery);
 }
 
 void queue_unreachable(struct delivery *delivery,

@@ -41,6 +41,8 @@ void queue_answered(struct delivery *delivery, size_t index,
 		    const struct outbound_answer *answer,
 		    const struct config_backoff *rule);
 void queue_finished(struct delivery *delivery);
+/* The transaction is over, and its results may be recorded. */
+void queue_settle(struct delivery *delivery);
 /* A delivery that could not be tried because its hop can't be reached, or is
  * not known. */
 void queue_unreachable(struct delivery *delivery,

@@ -5,6 +5,7 @@
  * bounded and nothing but printable text is kept.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/smtp/smtp_reply.h"
@@ -49,11 +50,29 @@ static size_t enhanced_length(const char *text, size_t len, char class_digit)
 	return at;
 }
 
-static void add_text(struct smtp_reply *reply, const char *text, size_t len)
+/* What stands at the end of the text since @at is a line, or more of one. */
+static void add_part(struct smtp_reply *reply, size_t at, bool coded)
 {
+	struct smtp_reply_part *part;
+
+	if (reply->part_count < SMTP_REPLY_PARTS_MAX) {
+		part = &reply->parts[reply->part_count++];
+		part->at = (uint16_t)at;
+		part->coded = coded;
+	}
+	part = &reply->parts[reply->part_count - 1];
+	part->len = (uint16_t)(reply->text_len - part->at);
+}
+
+static void add_text(struct smtp_reply *reply, const char *text, size_t len,
+		     bool coded)
+{
+	size_t start;
+
 	if (reply->text_len > 0 && len > 0 &&
 	    reply->text_len < sizeof(reply->text) - 1)
 		reply->text[reply->text_len++] = ' ';
+	start = reply->text_len;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
@@ -66,6 +85,7 @@ static void add_text(struct smtp_reply *reply, const char *text, size_t len)
 		reply->text[reply->text_len++] = (char)c;
 	}
 	reply->text[reply->text_len] = '\0';
+	add_part(reply, start, coded);
 }
 
 /* SIZE's parameter (RFC 1870 section 3); what is no number says nothing. */
@@ -103,6 +123,7 @@ static void take_text(struct smtp_reply_parser *parser, const char *text,
 	struct smtp_reply *reply = &parser->reply;
 	char class_digit = (char)('0' + reply->code / 100);
 	size_t n = enhanced_length(text, len, class_digit);
+	bool coded = false;
 
 	assert(n < sizeof(reply->enhanced));
 	if (parser->lines == 1) {
@@ -111,6 +132,7 @@ static void take_text(struct smtp_reply_parser *parser, const char *text,
 	} else if (n > 0 && strncmp(reply->enhanced, text, n) == 0 &&
 		   reply->enhanced[n] == '\0') {
 		/* Each line repeats the code; once is enough to read. */
+		coded = true;
 		text += n;
 		len -= n;
 		if (len > 0) {
@@ -120,7 +142,7 @@ static void take_text(struct smtp_reply_parser *parser, const char *text,
 	}
 	if (parser->ehlo && parser->lines > 1 && reply->code == 250)
 		gather_keyword(reply, text, len);
-	add_text(reply, text, len);
+	add_text(reply, text, len, coded);
 }
 
 /* The code of a line, 0: not an SMTP reply (RFC 5321 section 4.2). */
@@ -150,8 +172,8 @@ static enum smtp_reply_result take_line(struct smtp_reply_parser *parser)
 		parser->reply.code = code;
 	else if (code != parser->reply.code)
 		return SMTP_REPLY_ERROR;
-	if (len > 4)
-		take_text(parser, parser->line + 4, len - 4);
+	take_text(parser, parser->line + (len > 4 ? 4 : len),
+		  len > 4 ? len - 4 : 0);
 	return len > 3 && parser->line[3] == '-' ? SMTP_REPLY_MORE
 						 : SMTP_REPLY_DONE;
 }
@@ -204,4 +226,26 @@ enum smtp_reply_result smtp_reply_feed(struct smtp_reply_parser *parser,
 	}
 	*used = at;
 	return result;
+}
+
+const char *smtp_reply_transcript(const struct smtp_reply *reply,
+				  char out[SMTP_TRANSCRIPT_SIZE])
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < reply->part_count; i++) {
+		const struct smtp_reply_part *part = &reply->parts[i];
+		bool last = i == reply->part_count - 1;
+		int n = snprintf(out + used, SMTP_TRANSCRIPT_SIZE - used,
+				 "%s%u%c%s%s%.*s", i > 0 ? "\n" : "",
+				 reply->code, last ? ' ' : '-',
+				 part->coded ? reply->enhanced : "",
+				 part->coded && part->len > 0 ? " " : "",
+				 (int)part->len, reply->text + part->at);
+
+		assert(n > 0 && used + (size_t)n < SMTP_TRANSCRIPT_SIZE);
+		used += (size_t)n;
+	}
+	return out;
 }

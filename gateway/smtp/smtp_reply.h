@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SMTP_REPLY_TEXT_MAX  512  /* kept text, the rest is dropped */
+#define SMTP_REPLY_TEXT_MAX  1024 /* kept text, the rest is dropped */
+#define SMTP_REPLY_KEEP_MAX  512  /* of one line of it */
+#define SMTP_REPLY_PARTS_MAX 16	  /* lines told apart in it */
 #define SMTP_REPLY_LINE_MAX  4096 /* a longer line is a protocol error */
 #define SMTP_REPLY_LINES_MAX 128  /* more lines are one too */
 
@@ -26,6 +28,12 @@ enum smtp_extension {
 	SMTP_EXT_DSN = 1u << 7,			/* RFC 3461 */
 };
 
+/* One line of a reply: where it stands in its text. */
+struct smtp_reply_part {
+	uint16_t at, len;
+	bool coded; /* it began with the enhanced code, as the first one did */
+};
+
 struct smtp_reply {
 	uint16_t code; /* 200..599 */
 	char text
@@ -33,6 +41,8 @@ struct smtp_reply {
 	size_t text_len;
 	/* RFC 2034 enhanced status code at the start, e.g. "4.7.1"; "" if none */
 	char enhanced[12];
+	struct smtp_reply_part parts[SMTP_REPLY_PARTS_MAX];
+	unsigned part_count; /* all further lines belong to the last one */
 	/* EHLO keywords, gathered when the parser was told to. */
 	uint32_t extensions; /* enum smtp_extension */
 	uint64_t size_limit; /* SIZE's number, 0: none said */
@@ -40,7 +50,7 @@ struct smtp_reply {
 
 struct smtp_reply_parser {
 	struct smtp_reply reply;
-	char line[SMTP_REPLY_TEXT_MAX];
+	char line[SMTP_REPLY_KEEP_MAX];
 	size_t line_len; /* of the current line, may exceed sizeof line */
 	unsigned lines;
 	bool ehlo; /* gather keywords */
@@ -64,4 +74,17 @@ void smtp_reply_start(struct smtp_reply_parser *parser, bool ehlo);
 enum smtp_reply_result smtp_reply_feed(struct smtp_reply_parser *parser,
 				       const unsigned char *data, size_t len,
 				       size_t *used);
+
+/* Room for any transcript: codes and enhanced codes are repeated. */
+#define SMTP_TRANSCRIPT_SIZE   \
+	(SMTP_REPLY_TEXT_MAX + \
+	 SMTP_REPLY_PARTS_MAX * (sizeof("550-5.123.123 \n")))
+
+/*
+ * smtp_reply_transcript() - the reply as it was sent, with '\n' between its
+ * lines: "550-5.1.1 No such\n550 5.1.1 mailbox".  Cut and cleaned as its text
+ * is.  Returns @out.
+ */
+const char *smtp_reply_transcript(const struct smtp_reply *reply,
+				  char out[SMTP_TRANSCRIPT_SIZE]);
 #endif

@@ -191,6 +191,13 @@ bool spool_message_recipient_done(const struct spool_message *message,
  * still-open recipient (0 and 0 when never tried). */
 unsigned spool_message_attempts(const struct spool_message *message, size_t index);
 uint64_t spool_message_next_attempt(const struct spool_message *message, size_t index);
+/* How often its sender was warned of a delay, up to SPOOL_WARNED_MAX: as the
+ * last SPOOL_DEFERRED result says. spool_message_warn() sets it; it is stored
+ * with the next result. */
+unsigned spool_message_warned(const struct spool_message *message, size_t index);
+void spool_message_warn(struct spool_message *message, size_t index,
+			unsigned times);
+#define SPOOL_WARNED_MAX 7u
 
 /*
  * spool_read_envelope() - the envelope as it was committed, read from the log.

@@ -23,6 +23,7 @@ enum {
 	SPOOL_FREE_FIXED = 8,
 	SPOOL_VOID_SIZE = 8,
 	SPOOL_REPLY_MAX = 255,
+	SPOOL_RESULT_WARNED_SHIFT = 4, /* in a result's byte */
 };
 
 /* Everything in front of the inline body of a MESSAGE record. */
@@ -77,7 +78,7 @@ struct spool_parsed {
 struct spool_result_record {
 	uint64_t home; /* position of the MESSAGE record */
 	uint32_t recipient;
-	uint8_t result;
+	uint8_t result, warned;
 	uint8_t reply_len;
 	uint16_t attempts;
 	uint64_t next_attempt;

@@ -47,6 +47,25 @@ uint64_t spool_message_next_attempt(const struct spool_message *message,
 	return (message_word(message, index) & SPOOL_WORD_TIME_MAX) * NS_PER_MS;
 }
 
+unsigned spool_message_warned(const struct spool_message *message, size_t index)
+{
+	return (unsigned)(message_word(message, index) >>
+			  SPOOL_WORD_WARNED_SHIFT) &
+	       SPOOL_WARNED_MAX;
+}
+
+void spool_message_warn(struct spool_message *message, size_t index,
+			unsigned times)
+{
+	uint64_t *word = &spool_message_words(message)[index];
+
+	assert(index < message->recipients);
+	if (times > SPOOL_WARNED_MAX)
+		times = SPOOL_WARNED_MAX;
+	*word &= ~((uint64_t)SPOOL_WARNED_MAX << SPOOL_WORD_WARNED_SHIFT);
+	*word |= (uint64_t)times << SPOOL_WORD_WARNED_SHIFT;
+}
+
 void spool_word_apply(struct spool_message *message, uint32_t recipient,
 		      enum spool_result result, unsigned attempts,
 		      uint64_t next_attempt)
@@ -59,7 +78,8 @@ void spool_word_apply(struct spool_message *message, uint32_t recipient,
 		return;
 	if (attempts > SPOOL_WORD_ATTEMPTS_MAX)
 		attempts = SPOOL_WORD_ATTEMPTS_MAX;
-	*word = (uint64_t)attempts << SPOOL_WORD_ATTEMPTS_SHIFT;
+	*word &= (uint64_t)SPOOL_WARNED_MAX << SPOOL_WORD_WARNED_SHIFT;
+	*word |= (uint64_t)attempts << SPOOL_WORD_ATTEMPTS_SHIFT;
 	if (result == SPOOL_DEFERRED) {
 		*word |= ms;
 		return;
@@ -152,14 +172,14 @@ static unsigned char *result_room(struct spool *spool, size_t size,
 
 void spool_result_put(unsigned char *record, uint64_t id, uint32_t recipient,
 		       enum spool_result result, unsigned attempts,
-		       uint64_t next_attempt, const char *reply,
-		       size_t reply_len)
+		       unsigned warned, uint64_t next_attempt,
+		       const char *reply, size_t reply_len)
 {
 	unsigned char *at = record + SPOOL_RECORD_HEADER;
 
 	spool_put64(at, 0); /* the message's place: with the round */
 	spool_put32(at + 8, recipient);
-	at[12] = (unsigned char)result;
+	at[12] = (unsigned char)(result | warned << SPOOL_RESULT_WARNED_SHIFT);
 	at[13] = (unsigned char)reply_len;
 	spool_put16(at + 14,
 		    (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX));
@@ -186,7 +206,8 @@ void spool_record(struct spool *spool, struct spool_message *message,
 		(uint32_t)spool_record_size(SPOOL_RESULT_FIXED + reply_len);
 	item->record = result_room(spool, item->size, &item->buffer);
 	spool_result_put(item->record, message->id, (uint32_t)recipient, result,
-		   attempts, next_attempt, reply ? reply : "", reply_len);
+		   attempts, spool_message_warned(message, recipient),
+		   next_attempt, reply ? reply : "", reply_len);
 	item->message = message;
 	item->final = !message->open;
 	message->pending++;

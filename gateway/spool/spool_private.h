@@ -126,7 +126,8 @@ enum spool_message_flag {
 /* A recipient in one word. */
 #define SPOOL_WORD_DONE		  (UINT64_C(1) << 63)
 #define SPOOL_WORD_ATTEMPTS_SHIFT 48
-#define SPOOL_WORD_ATTEMPTS_MAX	  UINT64_C(0x7fff)
+#define SPOOL_WORD_ATTEMPTS_MAX	  UINT64_C(0xfff)
+#define SPOOL_WORD_WARNED_SHIFT	  60 /* SPOOL_WARNED_MAX: 3 bits */
 #define SPOOL_WORD_TIME_MAX	  ((UINT64_C(1) << 48) - 1) /* ms */
 
 struct spool_message {
@@ -470,7 +471,7 @@ void spool_word_apply(struct spool_message *message, uint32_t recipient,
  * @reply_len), all but the message's place. */
 void spool_result_put(unsigned char *record, uint64_t id, uint32_t recipient,
 		      enum spool_result result, unsigned attempts,
-		      uint64_t next_attempt, const char *reply,
+		      unsigned warned, uint64_t next_attempt, const char *reply,
 		      size_t reply_len);
 void spool_message_link(struct spool_message *message,
 			struct spool_segment *segment, uint64_t offset,

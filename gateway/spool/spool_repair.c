@@ -280,7 +280,7 @@ static void verdict_result(struct verdict *v,
 	unsigned char record[SPOOL_RECORD_HEADER + LENGTH + 8];
 
 	spool_result_put(record, result->id, result->recipient, SPOOL_BOUNCED,
-			 0, 0, REPLY, sizeof(REPLY) - 1);
+			 0, 0, 0, REPLY, sizeof(REPLY) - 1);
 	spool_put64(record + SPOOL_RECORD_HEADER, result->home);
 	verdict_add(v, record, LENGTH);
 }

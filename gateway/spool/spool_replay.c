@@ -167,6 +167,7 @@ static int replay_result(struct spool_recovery *r,
 	if (!message || result.recipient >= message->recipients ||
 	    result.result > SPOOL_DEFERRED)
 		return 0;
+	spool_message_warn(message, result.recipient, result.warned);
 	spool_word_apply(message, result.recipient,
 			 (enum spool_result)result.result, result.attempts,
 			 result.next_attempt);

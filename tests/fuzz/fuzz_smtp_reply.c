@@ -2,10 +2,23 @@
 /* Any octets as a server's replies: whole or byte by byte the same, bounded,
  * printable. The first octet chooses whether keywords are gathered. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/smtp/smtp_reply.h"
 #include "tests/fuzz/fuzz.h"
+
+/* Each line has its code, and nothing else that would end one. */
+static void check_transcript(const struct smtp_reply *reply)
+{
+	char text[SMTP_TRANSCRIPT_SIZE];
+	const char *at = smtp_reply_transcript(reply, text);
+
+	for (; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+		assert(strtoul(at, NULL, 10) == reply->code);
+	for (at = text; *at; at++)
+		assert(*at == '\n' || (unsigned char)*at >= ' ');
+}
 
 static void check_reply(const struct smtp_reply *reply)
 {
@@ -15,6 +28,7 @@ static void check_reply(const struct smtp_reply *reply)
 	for (size_t i = 0; i < reply->text_len; i++)
 		assert((unsigned char)reply->text[i] >= ' ' &&
 		       reply->text[i] != 0x7f);
+	check_transcript(reply);
 	assert(strlen(reply->enhanced) < sizeof(reply->enhanced));
 	assert(!reply->enhanced[0] ||
 	       reply->enhanced[0] == '0' + reply->code / 100);

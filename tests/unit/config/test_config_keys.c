@@ -396,6 +396,29 @@ static void test_schedule(void **state)
 			 "'expire' ends before the first retry");
 }
 
+static void test_delay_warnings(void **state)
+{
+	struct parsed p = expect_good(LEAST);
+
+	assert_int_equal(p.config->bounce.delay_warning_count, 0);
+	parsed_free(&p);
+	p = expect_good(LEAST "bounce: {delay_warning: []}");
+	assert_int_equal(p.config->bounce.delay_warning_count, 0);
+	parsed_free(&p);
+	p = expect_good(LEAST "bounce: {delay_warning: [4h, 1d]}");
+	assert_int_equal(p.config->bounce.delay_warning_count, 2);
+	assert_int_equal(p.config->bounce.delay_warning[0], 4 * H);
+	assert_int_equal(p.config->bounce.delay_warning[1], D);
+	parsed_free(&p);
+	expect_error_has(LEAST "bounce: {delay_warning: 4h}",
+			 "expected a list of times such as [4h, 1d]");
+	expect_error_has(LEAST "bounce: {delay_warning: [4h, 4h]}",
+			 "'delay_warning' goes back");
+	expect_error_has(LEAST
+			 "bounce: {delay_warning: [1h,2h,3h,4h,5h,6h,7h,8h]}",
+			 "has 8 entries");
+}
+
 /* --- hostname, paths --- */
 
 static void test_hostname_refused(void **state)
@@ -804,6 +827,7 @@ int main(void)
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_schedule_default),
 		cmocka_unit_test(test_schedule),
+		cmocka_unit_test(test_delay_warnings),
 		cmocka_unit_test(test_hostname_refused),
 		cmocka_unit_test(test_paths_follow_the_file),
 		cmocka_unit_test(test_listen_without_tls),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,6 +226,47 @@ static void test_text_of_many_lines_is_bounded(void **state)
 	assert_true(parser.reply.text_len < SMTP_REPLY_TEXT_MAX);
 }
 
+static const char *transcript_of(const char *wire)
+{
+	static char out[SMTP_TRANSCRIPT_SIZE];
+	struct smtp_reply_parser parser;
+	size_t used;
+
+	smtp_reply_start(&parser, false);
+	assert_int_equal(feed(&parser, wire, strlen(wire), &used),
+			 SMTP_REPLY_DONE);
+	return smtp_reply_transcript(&parser.reply, out);
+}
+
+static void test_transcript_is_what_was_said(void **state)
+{
+	assert_string_equal(transcript_of("550 no\r\n"), "550 no");
+	assert_string_equal(transcript_of("550\r\n"), "550 ");
+	assert_string_equal(
+		transcript_of(
+			"550-5.1.1 one\r\n550-5.1.1 two\r\n550 5.1.1\r\n"),
+		"550-5.1.1 one\n550-5.1.1 two\n550 5.1.1");
+	assert_string_equal(
+		transcript_of("550-one\r\n550-\r\n550-5.1.1 x\r\n550 y\r\n"),
+		"550-one\n550-\n550-5.1.1 x\n550 y");
+}
+
+static void test_transcript_is_bounded(void **state)
+{
+	char wire[SMTP_REPLY_LINES_MAX * 110 + 100], *at = wire;
+	const char *text;
+	unsigned lines = 1;
+
+	for (int i = 0; i < SMTP_REPLY_LINES_MAX - 1; i++)
+		at += sprintf(at, "550-5.1.1 %090d\r\n", i);
+	strcpy(at, "550 5.1.1 end\r\n");
+	text = transcript_of(wire);
+	assert_true(strlen(text) < SMTP_TRANSCRIPT_SIZE);
+	for (const char *lf = text; (lf = strchr(lf, '\n')); lf++)
+		lines++;
+	assert_in_range(lines, 2, SMTP_REPLY_PARTS_MAX);
+}
+
 static void test_ehlo_keywords_are_gathered(void **state)
 {
 	struct smtp_reply_parser parser;
@@ -327,6 +369,8 @@ int main(void)
 		cmocka_unit_test(test_too_long_line_is_an_error_before_it_ends),
 		cmocka_unit_test(test_endless_reply_is_an_error),
 		cmocka_unit_test(test_text_of_many_lines_is_bounded),
+		cmocka_unit_test(test_transcript_is_what_was_said),
+		cmocka_unit_test(test_transcript_is_bounded),
 		cmocka_unit_test(test_ehlo_keywords_are_gathered),
 		cmocka_unit_test(test_first_ehlo_line_is_no_keyword),
 		cmocka_unit_test(test_keywords_must_match_whole),

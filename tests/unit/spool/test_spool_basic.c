@@ -87,6 +87,7 @@ static void results_of_single_recipients_survive(void **state)
 	setup(&w, state);
 	message = world_put(&w, 1, 100, 4);
 	spool_record(w.spool, message, 1, SPOOL_DELIVERED, 1, 0, "250 ok");
+	spool_message_warn(message, 2, 2);
 	spool_record(w.spool, message, 2, SPOOL_DEFERRED, 3, 5000000001,
 		     "450 later");
 	spool_record(w.spool, message, 3, SPOOL_BOUNCED, 1, 0, "550 no");
@@ -102,6 +103,8 @@ static void results_of_single_recipients_survive(void **state)
 	assert_int_equal(spool_message_next_attempt(message, 0), 0);
 	assert_int_equal(spool_message_attempts(message, 2), 3);
 	assert_int_equal(spool_message_next_attempt(message, 2), 5001000000);
+	assert_int_equal(spool_message_warned(message, 0), 0);
+	assert_int_equal(spool_message_warned(message, 2), 2);
 	assert_int_equal(w.report.results, 3);
 	world_end(&w);
 }

@@ -67,6 +67,7 @@ static void results_move_with_their_message(void **state)
 	stuck = world_put(&w, 1, 5000, 4);
 	spool_record(w.spool, stuck, 0, SPOOL_DELIVERED, 1, 0, "250 ok");
 	traffic(&w, MANY / 2);
+	spool_message_warn(stuck, 1, SPOOL_WARNED_MAX + 1);
 	spool_record(w.spool, stuck, 1, SPOOL_DEFERRED, 9, 7000000, "450 no");
 	traffic(&w, MANY / 2);
 	spool_record(w.spool, stuck, 2, SPOOL_BOUNCED, 1, 0, "550 no");
@@ -78,6 +79,8 @@ static void results_move_with_their_message(void **state)
 		assert_false(spool_message_recipient_done(stuck, 1));
 		assert_int_equal(spool_message_attempts(stuck, 1), 9);
 		assert_int_equal(spool_message_next_attempt(stuck, 1), 7000000);
+		assert_int_equal(spool_message_warned(stuck, 1),
+				 SPOOL_WARNED_MAX);
 		assert_true(spool_message_recipient_done(stuck, 2));
 		assert_false(spool_message_recipient_done(stuck, 3));
 		traffic(&w, MANY / 2);
