@@ -137,7 +137,11 @@ struct config_resolver {
 };
 
 struct config_retry {
-	uint64_t *schedule; /* ns between attempts; the last repeats */
+	/* ns between attempts: first, then each time factor times as long, up
+	 * to max; or a list, whose last repeats. */
+	uint64_t first, max;
+	unsigned factor;
+	uint64_t *schedule; /* NULL: no list */
 	size_t count;
 	uint64_t expire; /* ns after acceptance: give up */
 };

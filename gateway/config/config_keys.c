@@ -220,7 +220,18 @@ static const struct config_elements schedule_elements = {
 	.min = 1, .max = SCHEDULE_MAX,
 };
 
+/* RFC 5321 4.5.4.1 wants half an hour between attempts as a rule; the first
+ * ones come sooner because most trouble (greylisting) passes in minutes. */
 static const struct config_key retry_rows[] = {
+	{.name = "first", .kind = CONFIG_DURATION,
+	 .offset = offsetof(struct config, retry.first),
+	 .fallback = 5 * M, .min = 10 * MS, .max = 30 * D},
+	{.name = "factor", .kind = CONFIG_COUNT,
+	 .offset = offsetof(struct config, retry.factor),
+	 .fallback = 2, .min = 1, .max = 10},
+	{.name = "max", .kind = CONFIG_DURATION,
+	 .offset = offsetof(struct config, retry.max),
+	 .fallback = 4 * H, .min = 10 * MS, .max = 30 * D},
 	{.name = "schedule", .kind = CONFIG_LIST,
 	 .offset = offsetof(struct config, retry.schedule),
 	 .elements = &schedule_elements,
@@ -290,21 +301,31 @@ static const struct config_key log_rows[] = {
 };
 /* clang-format on */
 
-/* RFC 5321 4.5.4.1 wants half an hour between attempts as a rule; the first
- * ones come sooner because most trouble (greylisting) passes in minutes. */
-static const uint64_t default_schedule[] = {5 * M, 15 * M, 30 * M,
-					    1 * H, 2 * H,  4 * H};
-
 static void retry_finish(struct config_reader *reader,
 			 const struct config_node *node, void *base)
 {
 	struct config_retry *retry = &((struct config *)base)->retry;
+	uint64_t first = retry->count ? retry->schedule[0] : retry->first;
+	const struct config_node *other = config_node_find(node, "first");
 
-	if (retry->count && retry->schedule[0] > retry->expire)
+	if (!other)
+		other = config_node_find(node, "factor");
+	if (!other)
+		other = config_node_find(node, "max");
+	if (retry->count && other)
+		config_errors_add(reader->errors, other->line, other->column,
+				  "'first', 'factor' or 'max' beside "
+				  "'schedule'; expected a schedule or these");
+	if (first > retry->expire)
 		config_errors_add(reader->errors, node->line, node->column,
 				  "'expire' ends before the first retry; "
-				  "expected a time beyond the first of "
-				  "'schedule'");
+				  "expected a time beyond %s",
+				  retry->count ? "the first of 'schedule'"
+					       : "'first'");
+	if (!retry->count && retry->max < retry->first)
+		config_errors_add(reader->errors, node->line, node->column,
+				  "'max' is less than 'first'; expected at "
+				  "least as much");
 }
 
 static void bounce_finish(struct config_reader *reader,
@@ -441,20 +462,6 @@ static const struct config_key root_rows[] = {
 };
 /* clang-format on */
 
-static void complete_schedule(struct config_reader *reader,
-			      struct config_retry *retry)
-{
-	if (retry->count)
-		return;
-	retry->schedule = malloc(sizeof(default_schedule));
-	if (!retry->schedule) {
-		reader->errors->no_memory = true;
-		return;
-	}
-	memcpy(retry->schedule, default_schedule, sizeof(default_schedule));
-	retry->count = CONFIG_COUNT_OF(default_schedule);
-}
-
 /* The environment wins, so that tests and benchmarks can force an older
  * io_uring on a running configuration. */
 static void read_environment(struct config_reader *reader,
@@ -485,7 +492,6 @@ static void root_finish(struct config_reader *reader,
 	config_route_check_all(reader, config_node_find(node, "routes"),
 			       config);
 	config_destination_check_all(reader, config);
-	complete_schedule(reader, &config->retry);
 	if (!config->workers)
 		config->workers = usable_cores();
 	read_environment(reader, config);

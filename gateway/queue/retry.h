@@ -9,7 +9,7 @@
 #include "gateway/config/config.h"
 
 /* retry_delay() - ns to wait after attempt number @attempts (1 = the first);
- * the schedule's last entry repeats. */
+ * exponential, or by the schedule, whose last entry repeats. */
 uint64_t retry_delay(const struct config_retry *retry, unsigned attempts);
 
 /* retry_expired() - is a message accepted at @arrival too old at @now? Both

@@ -366,17 +366,25 @@ static void test_workers(void **state)
 
 /* --- retry --- */
 
-static void test_schedule_default(void **state)
+static void test_retry_default(void **state)
 {
 	struct parsed p = expect_good(LEAST);
 
-	assert_true(p.config->retry.count >= 3);
-	assert_int_equal(p.config->retry.schedule[0], 5 * M);
-	assert_int_equal(p.config->retry.schedule[1], 15 * M);
-	for (size_t i = 1; i < p.config->retry.count; i++)
-		assert_true(p.config->retry.schedule[i] >=
-			    p.config->retry.schedule[i - 1]);
+	assert_int_equal(p.config->retry.count, 0);
+	assert_int_equal(p.config->retry.first, 5 * M);
+	assert_int_equal(p.config->retry.factor, 2);
+	assert_int_equal(p.config->retry.max, 4 * H);
 	parsed_free(&p);
+}
+
+static void test_retry_is_a_schedule_or_exponential(void **state)
+{
+	expect_error_has(LEAST "retry: {schedule: [1m], factor: 3}",
+			 "beside 'schedule'");
+	expect_error_has(LEAST "retry: {first: 10m, max: 5m}",
+			 "'max' is less than 'first'");
+	expect_error_has(LEAST "retry: {first: 1d, max: 2d, expire: 1h}",
+			 "'expire' ends before the first retry");
 }
 
 static void test_schedule(void **state)
@@ -825,7 +833,8 @@ int main(void)
 		cmocka_unit_test(test_durability),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_workers),
-		cmocka_unit_test(test_schedule_default),
+		cmocka_unit_test(test_retry_default),
+		cmocka_unit_test(test_retry_is_a_schedule_or_exponential),
 		cmocka_unit_test(test_schedule),
 		cmocka_unit_test(test_delay_warnings),
 		cmocka_unit_test(test_hostname_refused),

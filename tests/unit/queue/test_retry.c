@@ -13,7 +13,8 @@
 #include "tests/support/sim_random.h"
 
 static uint64_t schedule[] = {10, 20, 60};
-static const struct config_retry retry = {schedule, 3, 1000};
+static const struct config_retry retry = {
+	.schedule = schedule, .count = 3, .expire = 1000};
 
 static void follows_the_schedule(void **state)
 {
@@ -26,6 +27,27 @@ static void repeats_the_last_delay(void **state)
 {
 	assert_int_equal(retry_delay(&retry, 4), 60);
 	assert_int_equal(retry_delay(&retry, 4000000000u), 60);
+}
+
+static void grows_by_its_factor_up_to_the_most(void **state)
+{
+	const struct config_retry growing = {
+		.first = 300, .factor = 2, .max = 14400, .expire = 432000};
+
+	assert_int_equal(retry_delay(&growing, 0), 0);
+	assert_int_equal(retry_delay(&growing, 1), 300);
+	assert_int_equal(retry_delay(&growing, 2), 600);
+	assert_int_equal(retry_delay(&growing, 6), 9600);
+	assert_int_equal(retry_delay(&growing, 7), 14400);
+	assert_int_equal(retry_delay(&growing, 4000000000u), 14400);
+}
+
+static void a_factor_of_one_is_a_steady_beat(void **state)
+{
+	const struct config_retry steady = {
+		.first = 300, .factor = 1, .max = 14400, .expire = 432000};
+
+	assert_int_equal(retry_delay(&steady, 4000000000u), 300);
 }
 
 static void expires_at_its_age(void **state)
@@ -102,6 +124,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(follows_the_schedule),
 		cmocka_unit_test(repeats_the_last_delay),
+		cmocka_unit_test(grows_by_its_factor_up_to_the_most),
+		cmocka_unit_test(a_factor_of_one_is_a_steady_beat),
 		cmocka_unit_test(expires_at_its_age),
 		cmocka_unit_test(a_clock_set_back_expires_nothing),
 		cmocka_unit_test(gives_the_earliest_first),
