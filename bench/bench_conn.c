@@ -309,6 +309,57 @@ int bench_conn_fill(struct bench_conn *c)
 	return n;
 }
 
+/* What is there of the peer's next words; 0: nothing but other records. */
+static int peer_words(struct bench_conn *c)
+{
+	int n;
+
+	SSL_clear_mode(c->ssl, SSL_MODE_AUTO_RETRY);
+	n = bench_conn_fill(c);
+	SSL_set_mode(c->ssl, SSL_MODE_AUTO_RETRY);
+	if (n == -ETIMEDOUT)
+		return 0;
+	return n == 0 ? -EPIPE : n;
+}
+
+int bench_conn_listen(struct bench_conn *c, unsigned wait_ms)
+{
+	struct timespec start, now;
+	long left = (long)wait_ms;
+	int n = left > 0 && bench_conn_pending(c);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (n == 0 && left > 0) {
+		struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+
+		if (poll(&fd, 1, (int)left) > 0)
+			n = peer_words(c);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (long)wait_ms - (now.tv_sec - start.tv_sec) * 1000 -
+		       (now.tv_nsec - start.tv_nsec) / 1000000;
+	}
+	return n > 0 ? 1 : n;
+}
+
+int bench_conn_key_update_now(struct bench_conn *c, bool ask, unsigned wait_ms,
+			      bool *sent)
+{
+	int n = bench_conn_flush(c);
+	bool done = !n && bench_conn_key_update(c, ask);
+
+	if (sent)
+		*sent = done;
+	if (!done)
+		return n;
+	errno = 0;
+	n = SSL_do_handshake(c->ssl);
+	if (n != 1) {
+		n = tls_result(c, n, "KeyUpdate");
+		return n ? n : -EPIPE;
+	}
+	return bench_conn_listen(c, wait_ms);
+}
+
 int bench_conn_wait(struct bench_conn *c, int wake_fd, unsigned timeout_s)
 {
 	struct pollfd fds[2] = {{.fd = c->fd, .events = POLLIN},

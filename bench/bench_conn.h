@@ -54,6 +54,18 @@ int bench_conn_accept_tls(struct bench_conn *c, SSL_CTX *ctx);
  */
 bool bench_conn_key_update(struct bench_conn *c, bool ask);
 
+/*
+ * Sends what is buffered and then a KeyUpdate, at once, and waits for the peer
+ * to speak or to end, at most wait_ms. 1: it speaks; 0: it is silent, or there
+ * are no KeyUpdates here (*sent, which may be NULL, tells); -errno, -EPIPE: it
+ * has ended.
+ */
+int bench_conn_key_update_now(struct bench_conn *c, bool ask, unsigned wait_ms,
+			      bool *sent);
+
+/* Waits for the peer to speak or to end, at most wait_ms; as above. */
+int bench_conn_listen(struct bench_conn *c, unsigned wait_ms);
+
 /* Octets read but not used: there must be none when TLS starts. */
 size_t bench_conn_pending(const struct bench_conn *c);
 

@@ -36,6 +36,8 @@ static const struct bench_opt options[] = {
 	 bench_opt_unsigned, AT(key_update), "a number"},
 	{"key-update-ask", NULL, "the client has to answer it with its own",
 	 bench_opt_flag, AT(key_update_ask), NULL},
+	{"key-update-wait", "MS", "then wait so long for the client to hang up: its\nmessage is not taken (0)",
+	 bench_opt_unsigned, AT(key_update_wait), "a number"},
 	{"require-tls", NULL, "refuse mail in clear",
 	 bench_opt_flag, AT(require_tls), NULL},
 	{"no-chunking", NULL, "don't offer BDAT",
@@ -158,6 +160,7 @@ static json_t *to_json(const struct sink_totals *t)
 	put(root, "tls_unclean_ends", t->tls_unclean_ends);
 	put(root, "key_updates_sent", t->key_updates_sent);
 	put(root, "key_updates_seen", t->key_updates_seen);
+	put(root, "key_updates_final", t->key_updates_final);
 	put(root, "faults", t->faults);
 	put(root, "bare_cr", t->bare_cr);
 	put(root, "bare_lf", t->bare_lf);

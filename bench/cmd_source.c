@@ -48,6 +48,10 @@ static const struct bench_opt options[] = {
 	 bench_opt_unsigned, AT(key_update), "a number"},
 	{"key-update-ask", NULL, "the server has to answer it with its own",
 	 bench_opt_flag, AT(key_update_ask), NULL},
+	{"key-update-wait", "MS", "then wait so long for the server to hang up (0)",
+	 bench_opt_unsigned, AT(key_update_wait), "a number"},
+	{"key-update-behind", NULL, "send it behind the message, before its reply",
+	 bench_opt_flag, AT(key_update_behind), NULL},
 	{"bdat", "SHARE", "messages sent by BDAT where offered (0%)",
 	 bench_opt_share, AT(plan.bdat_share), "a share such as 30%"},
 	{"bdat-chunk", "SIZE", "octets per BDAT (whole message)",
@@ -198,6 +202,7 @@ static json_t *to_json(const struct source_totals *t, uint64_t not_tried)
 	put(root, "tickets", t->tickets);
 	put(root, "key_updates_sent", t->key_updates_sent);
 	put(root, "key_updates_seen", t->key_updates_seen);
+	put(root, "key_updates_final", t->key_updates_final);
 	put(root, "tls_clean_ends", t->tls_clean_ends);
 	put(root, "tls_unclean_ends", t->tls_unclean_ends);
 	put(root, "ledger_errors", t->ledger_errors);

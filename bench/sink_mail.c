@@ -142,17 +142,25 @@ void sink_do_rcpt(struct sink_session *s, char *arg)
 	sink_reply(s, "250 2.1.5 Ok");
 }
 
-/* Every so many messages the keys change in front of the reply. */
-static void update_key(struct sink_session *s)
+/* Every so many messages the keys change in front of the reply. False: the
+ * client has gone, and nobody promised it anything. */
+static bool update_key(struct sink_session *s)
 {
 	unsigned every = s->config->key_update;
+	bool sent = false;
+	int n;
 
-	if (!every || (s->messages + 1) % every ||
-	    !bench_conn_key_update(s->conn, s->config->key_update_ask))
-		return;
+	if (!every || (s->messages + 1) % every)
+		return true;
+	n = bench_conn_key_update_now(s->conn, s->config->key_update_ask,
+				      s->config->key_update_wait, &sent);
 	pthread_mutex_lock(&s->shared->lock);
-	s->shared->totals.key_updates_sent++;
+	s->shared->totals.key_updates_sent += sent;
+	s->shared->totals.key_updates_final += n < 0;
 	pthread_mutex_unlock(&s->shared->lock);
+	if (n < 0)
+		s->state = SINK_GONE;
+	return n >= 0;
 }
 
 /* The whole message is there. */
@@ -161,7 +169,8 @@ static void finish_message(struct sink_session *s, bool by_bdat)
 	struct sink_delivery how = {
 		.by_bdat = by_bdat, .in_clear = !s->conn->ssl, .tls = s->tls};
 
-	update_key(s);
+	if (!update_key(s))
+		return;
 	if (s->message.lines.bare_cr || s->message.lines.bare_lf)
 		sink_blame(s, "bare CR or LF in a message");
 	if (s->message.too_big)

@@ -35,10 +35,11 @@ struct sink_config {
 	unsigned grace_s;
 	enum bench_hash_kind hash;
 	struct bench_faults faults;
-	unsigned key_update;  /* before every Nth final reply; 0: never */
-	bool key_update_ask;  /* the client has to answer each with its own */
-	unsigned close_after; /* messages; 0: never */
-	uint64_t slow_read;   /* octets per second; 0: as fast as it goes */
+	unsigned key_update; /* before every Nth final reply; 0: never */
+	bool key_update_ask; /* the client has to answer each with its own */
+	unsigned key_update_wait; /* ms for the client to hang up upon it */
+	unsigned close_after;	  /* messages; 0: never */
+	uint64_t slow_read;	  /* octets per second; 0: as fast as it goes */
 	uint64_t seed;
 	bool progress;
 	bool json;
@@ -60,7 +61,8 @@ struct sink_totals {
 	uint64_t tls_unclean_ends; /* it did not */
 	uint64_t key_updates_sent;
 	uint64_t key_updates_seen;
-	uint64_t faults; /* replies and hang-ups from the script */
+	uint64_t key_updates_final; /* sent, and the client hung up */
+	uint64_t faults;	    /* replies and hang-ups from the script */
 	uint64_t bare_cr;
 	uint64_t bare_lf;
 	uint64_t long_lines;

@@ -248,6 +248,7 @@ static void end_worker(struct worker *w)
 	run->totals.tls_clean_ends += w->session.tls_clean_ends;
 	run->totals.tls_unclean_ends += w->session.tls_unclean_ends;
 	run->totals.key_updates_sent += w->session.key_updates;
+	run->totals.key_updates_final += w->session.key_updates_final;
 	pthread_mutex_unlock(&run->lock);
 	atomic_fetch_sub(&run->running, 1);
 	pthread_kill(run->control, SIGUSR1);

@@ -27,7 +27,8 @@ struct source_totals {
 	uint64_t tls_unclean_ends; /* it did not */
 	uint64_t key_updates_sent;
 	uint64_t key_updates_seen;
-	uint64_t tickets; /* TLS session tickets received */
+	uint64_t key_updates_final; /* sent, and the server hung up */
+	uint64_t tickets;	    /* TLS session tickets received */
 	uint64_t ledger_errors;
 	double seconds;
 	char tls[96]; /* version and cipher; "mixed" if they differed */

@@ -26,6 +26,7 @@ struct transaction {
 	unsigned rcpt_ok;
 	unsigned rcpt_temp; /* answered 4xx */
 	unsigned rcpt_perm; /* answered 5xx */
+	bool new_keys;	    /* behind the message */
 };
 
 static int broken(struct source_session *s, int err)
@@ -130,6 +131,40 @@ int source_session_open(struct source_session *s)
 	if (err)
 		source_session_drop(s);
 	return err;
+}
+
+/* What the server had to say to new keys; n is what listening gave. */
+static int after_keys(struct source_session *s, int n)
+{
+	unsigned code;
+
+	if (n == 0)
+		return 0;
+	s->key_updates_final++;
+	if (n < 0)
+		return broken(s, n);
+	n = read_reply(s, NULL, &code);
+	return n ? n : -EPIPE;
+}
+
+/* The keys change here. -errno: the server took it as the end. */
+static int update_keys(struct source_session *s, unsigned wait_ms)
+{
+	bool sent;
+	int n = bench_conn_key_update_now(s->conn, s->config->key_update_ask,
+					  wait_ms, &sent);
+
+	s->key_updates += sent;
+	return after_keys(s, n);
+}
+
+/* Behind a message that was answered: it may be the last one here. */
+static void listen_for_end(struct source_session *s)
+{
+	int n = bench_conn_listen(s->conn, s->config->key_update_wait);
+
+	if (after_keys(s, n))
+		s->closing = true;
 }
 
 static bool pipelined(const struct source_session *s)
@@ -241,6 +276,8 @@ static int finish_data(struct transaction *t)
 		err = send_data_body(t);
 	else
 		err = bench_conn_write(t->s->conn, ".\r\n", 3);
+	if (!err && t->new_keys)
+		err = update_keys(t->s, 0);
 	return err ? err : read_reply(t->s, NULL, &t->final);
 }
 
@@ -326,6 +363,8 @@ static int send_by_bdat(struct transaction *t, bool pipe)
 	if (err || (!pipe && !t->rcpt_ok))
 		return err;
 	err = send_chunks(t, pipe);
+	if (!err && t->new_keys)
+		err = update_keys(t->s, 0);
 	if (!err && pipe)
 		err = read_envelope(t);
 	while (!err && t->chunks)
@@ -379,7 +418,7 @@ void source_session_send(struct source_session *s, struct bench_message *m,
 	struct transaction t = {.s = s, .m = m};
 	bool pipe = pipelined(s);
 	char why[sizeof(s->why)];
-	int err;
+	int err = 0;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->outcome = SOURCE_UNFIT;
@@ -388,11 +427,15 @@ void source_session_send(struct source_session *s, struct bench_message *m,
 	bench_message_rewind(m);
 	bench_hash_start(s->hash);
 	s->sent++;
-	if (s->config->key_update && s->sent % s->config->key_update == 0)
-		s->key_updates += bench_conn_key_update(
-			s->conn, s->config->key_update_ask);
+	if (s->config->key_update && s->sent % s->config->key_update == 0) {
+		t.new_keys = s->config->key_update_behind;
+		if (!t.new_keys)
+			err = update_keys(s, s->config->key_update_wait);
+	}
 	ret->by_bdat = m->bdat && s->caps.chunking;
-	err = ret->by_bdat ? send_by_bdat(&t, pipe) : send_by_data(&t, pipe);
+	if (!err)
+		err = ret->by_bdat ? send_by_bdat(&t, pipe)
+				   : send_by_data(&t, pipe);
 	if (err) /* 421 to a pipelined command, then the end: not accepted */
 		ret->outcome = s->closing ? SOURCE_DEFERRED : SOURCE_BROKEN;
 	else
@@ -400,6 +443,8 @@ void source_session_send(struct source_session *s, struct bench_message *m,
 	bench_hash_text(s->hash, ret->hash);
 	ret->rcpts_accepted = t.rcpt_ok;
 	ret->rcpts_refused = t.rcpt_temp + t.rcpt_perm;
+	if (!err && t.new_keys && !s->closing)
+		listen_for_end(s);
 	if (err) {
 		source_session_drop(s);
 	} else if (ret->outcome != SOURCE_ACCEPTED) {

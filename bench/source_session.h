@@ -21,11 +21,13 @@ struct source_config {
 	const char *cipher; /* of either TLS version */
 	const char *sni;
 	const char *helo;
-	uint64_t bdat_chunk; /* octets; 0: the whole message at once */
-	bool pipelining;     /* use it when it is offered */
-	unsigned key_update; /* before every Nth message; 0: never */
-	bool key_update_ask; /* the server has to answer each with its own */
-	bool resume;	     /* TLS sessions, from connection to connection */
+	uint64_t bdat_chunk;	/* octets; 0: the whole message at once */
+	bool pipelining;	/* use it when it is offered */
+	unsigned key_update;	/* before every Nth message; 0: never */
+	bool key_update_ask;	/* the server has to answer each with its own */
+	bool key_update_behind; /* the message, not before it */
+	unsigned key_update_wait; /* ms for the server to hang up upon it */
+	bool resume; /* TLS sessions, from connection to connection */
 	unsigned timeout_s;
 	unsigned connections;
 	uint64_t messages;
@@ -58,9 +60,10 @@ struct source_session {
 	struct bench_caps caps;
 	uint64_t sent; /* messages on this connection */
 	uint64_t key_updates;
-	uint64_t tls_clean_ends;   /* QUIT, and the server's close_notify */
-	uint64_t tls_unclean_ends; /* QUIT, and none */
-	bool closing;		   /* the server said 421 */
+	uint64_t key_updates_final; /* of them: the server hung up */
+	uint64_t tls_clean_ends;    /* QUIT, and the server's close_notify */
+	uint64_t tls_unclean_ends;  /* QUIT, and none */
+	bool closing;		    /* the server said 421 */
 	bool resumed;
 	char why[256]; /* the reply or error behind the last bad outcome */
 };
