@@ -42,6 +42,7 @@ struct tls_relay {
 	struct uring *ring;	  /* owned */
 	struct uring_bufs *bufs;  /* owned */
 	struct ktls_paths *paths; /* owned */
+	struct ktls_caps caps;
 	struct ktls_env env;
 	struct talk *talks; /* owned; count */
 	unsigned count;
@@ -162,7 +163,6 @@ static int turn(struct tls_relay *r)
 
 /* --- life --- */
 
-/* Expecting many octets or none is how one direction alone gets its keys. */
 static int start_talk(struct talk *t, int fd)
 {
 	const struct tls_relay_setup *setup = &t->relay->setup;
@@ -173,8 +173,6 @@ static int start_talk(struct talk *t, int fd)
 		return err;
 	t->open = true;
 	t->awaited = GREETINGS;
-	if (setup->path->offload == TLS_OFFLOAD_TX)
-		ktls_stream_expect(&t->stream, KTLS_RX, 0);
 	return ktls_stream_start_tls(
 		&t->stream, setup->context->ktls, &config,
 		setup->path->offload == TLS_OFFLOAD_NEVER  ? KTLS_OFFLOAD_NEVER
@@ -222,10 +220,20 @@ static struct ktls_paths_config paths_config(const struct tls_path *path)
 	case TLS_ANSWER:
 		break;
 	}
-	/* So that an expectation of nothing counts as one. */
-	if (path->offload == TLS_OFFLOAD_TX)
-		config.policy.offload_min[KTLS_RX] = 1;
 	return config;
+}
+
+/* A kernel that can't receive is how sending alone gets its keys. */
+static struct ktls_caps caps_for(const struct tls_relay_setup *setup)
+{
+	struct ktls_caps caps = *setup->caps;
+
+	if (setup->path->offload != TLS_OFFLOAD_TX)
+		return caps;
+	for (unsigned c = 0; c < KTLS_CIPHERS; c++)
+		for (unsigned v = 0; v < KTLS_VERSIONS; v++)
+			caps.cipher[c][v][KTLS_RX] = false;
+	return caps;
 }
 
 static int make_env(struct tls_relay *r)
@@ -234,6 +242,7 @@ static int make_env(struct tls_relay *r)
 	struct ktls_paths_config paths = paths_config(r->setup.path);
 	int err = uring_create(&config, &r->ring);
 
+	r->caps = caps_for(&r->setup);
 	if (!err)
 		err = uring_bufs_create(r->ring, BUFS, BUF_SIZE, &r->bufs);
 	if (!err)
@@ -241,7 +250,7 @@ static int make_env(struct tls_relay *r)
 	r->env = (struct ktls_env){
 		.ring = r->ring,
 		.bufs = r->bufs,
-		.caps = r->setup.caps,
+		.caps = &r->caps,
 		.kernel = ktls_kernel_system(),
 		.paths = r->paths,
 	};

@@ -66,8 +66,9 @@ struct ktls_policy {
 	/* AUTO: pieces of at least so many bytes are asked after (mincore(2));
 	 * shorter ones are taken to be in the page cache. */
 	size_t look_min;
-	/* KTLS_OFFLOAD_AUTO: a direction goes into the kernel when at least so
-	 * many bytes are expected on it, as ktls_stream_expect() says. */
+	/* KTLS_OFFLOAD_AUTO: so many bytes in a direction are worth the install
+	 * (of both directions: one alone would save less and keep OpenSSL's
+	 * memory); 0: any number is. */
 	uint64_t offload_min[KTLS_DIRECTIONS];
 };
 extern const struct ktls_policy ktls_policy_measured;
@@ -89,9 +90,10 @@ enum ktls_byte_path ktls_policy_choose(const struct ktls_policy *policy,
  * if they can be? */
 bool ktls_policy_forward(const struct ktls_policy *policy, uint64_t len);
 
-/* ktls_policy_offload() - does KTLS_OFFLOAD_AUTO offload @dir? */
+/* ktls_policy_offload() - does KTLS_OFFLOAD_AUTO put a connection's keys into
+ * the kernel? It does when what is expected, by direction, pays together. */
 bool ktls_policy_offload(const struct ktls_policy *policy,
-			 enum ktls_direction dir, uint64_t expected);
+			 const uint64_t expected[KTLS_DIRECTIONS]);
 
 struct ktls_paths_config {
 	struct ktls_policy policy;

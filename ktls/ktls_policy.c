@@ -7,12 +7,13 @@
 
 #include "ktls/ktls_paths.h"
 
-/* Splice is never cheaper than the mapping, kernel TLS never dearer than
- * OpenSSL, at any size that was measured. */
+/* docs/decisions/0011-when-keys-go-into-the-kernel.md. Splice is never cheaper
+ * than the mapping. */
 const struct ktls_policy ktls_policy_measured = {
 	.path = KTLS_PATH_AUTO,
 	.splice_min = SIZE_MAX,
 	.forward_min = 65536,
+	.offload_min = {[KTLS_TX] = 192 * 1024, [KTLS_RX] = 384 * 1024},
 };
 
 const char *ktls_byte_path_name(enum ktls_byte_path path)
@@ -81,10 +82,17 @@ enum ktls_byte_path ktls_policy_choose(const struct ktls_policy *policy,
 }
 
 bool ktls_policy_offload(const struct ktls_policy *policy,
-			 enum ktls_direction dir, uint64_t expected)
+			 const uint64_t expected[KTLS_DIRECTIONS])
 {
-	assert((unsigned)dir < KTLS_DIRECTIONS);
-	return expected >= policy->offload_min[dir];
+	double paid = 0; /* parts of the install */
+
+	for (unsigned dir = 0; dir < KTLS_DIRECTIONS; dir++) {
+		if (expected[dir] >= policy->offload_min[dir])
+			return true;
+		paid += (double)expected[dir] /
+			(double)policy->offload_min[dir];
+	}
+	return paid >= 1;
 }
 
 bool ktls_policy_forward(const struct ktls_policy *policy, uint64_t len)

@@ -185,7 +185,8 @@ int ktls_stream_send_file(struct ktls_stream *stream,
 
 /*
  * ktls_stream_expect() - so many bytes are expected in direction @dir: what
- * KTLS_OFFLOAD_AUTO goes by. Before start_tls; nothing said means many.
+ * KTLS_OFFLOAD_AUTO goes by (ktls_policy_offload()). Before start_tls; nothing
+ * said means many.
  */
 void ktls_stream_expect(struct ktls_stream *stream, enum ktls_direction dir,
 			uint64_t bytes);

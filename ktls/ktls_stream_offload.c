@@ -19,15 +19,14 @@
 #include "ktls/ktls_stream_private.h"
 
 /* offload: auto follows what was measured. */
-static bool offload_pays(const struct ktls_stream_private *p,
-			 enum ktls_direction dir)
+static bool offload_pays(const struct ktls_stream_private *p)
 {
 	const struct ktls_policy *policy =
 		p->env->paths ? ktls_paths_policy(p->env->paths)
 			      : &ktls_policy_measured;
 
 	return p->offload != KTLS_OFFLOAD_AUTO ||
-	       ktls_policy_offload(policy, dir, p->expected[dir]);
+	       ktls_policy_offload(policy, p->expected);
 }
 
 static enum ktls_reason offload_reason(struct ktls_stream_private *p,
@@ -39,7 +38,7 @@ static enum ktls_reason offload_reason(struct ktls_stream_private *p,
 		return KTLS_REASON_POLICY;
 	if (p->offload == KTLS_OFFLOAD_REKEYS)
 		return KTLS_REASON_REKEYS;
-	if (!offload_pays(p, dir))
+	if (!offload_pays(p))
 		return KTLS_REASON_FEW_BYTES;
 	reason = ktls_validate(p->env->caps, dir, p->agreed->version,
 			       p->agreed->cipher);

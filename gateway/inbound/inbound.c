@@ -26,7 +26,9 @@ int inbound_create(const struct inbound_config *config, struct inbound **out)
 	inbound->slot_count = config->max_sessions + REFUSAL_SLOTS;
 	inbound->slots = calloc(inbound->slot_count, sizeof(*inbound->slots));
 	inbound->line = malloc(config->config->limits.line_length + 1);
-	if (!inbound->slots || !inbound->line) {
+	inbound->traffic = calloc(config->config->listener_count,
+				  sizeof(*inbound->traffic));
+	if (!inbound->slots || !inbound->line || !inbound->traffic) {
 		inbound_destroy(&inbound);
 		return -ENOMEM;
 	}
@@ -45,6 +47,7 @@ void inbound_destroy(struct inbound **inbound)
 	assert((*inbound)->count == 0);
 	free((*inbound)->slots);
 	free((*inbound)->line);
+	free((*inbound)->traffic);
 	free(*inbound);
 	*inbound = NULL;
 }

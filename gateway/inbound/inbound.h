@@ -27,6 +27,7 @@ void inbound_admission_destroy(struct inbound_admission **admission);
 struct inbound_listener { /* one configured listener, ready for use */
 	const struct config_listener *config; /* borrowed */
 	struct ktls_ctx *ctx;		      /* borrowed; NULL: no TLS */
+	size_t index;			      /* in config->listeners */
 };
 
 struct inbound_config {

@@ -5,7 +5,7 @@
 
 #include "gateway/inbound/inbound_session.h"
 
-static void count_offload(struct inbound_session *s)
+static void count_tls(struct inbound_session *s)
 {
 	struct ktls_stream_info info;
 
@@ -14,6 +14,8 @@ static void count_offload(struct inbound_session *s)
 	ktls_stream_info(&s->stream, &info);
 	for (int dir = KTLS_TX; dir < KTLS_DIRECTIONS; dir++)
 		s->pool->stats.offload[dir][info.offload[dir]]++;
+	ktls_traffic_add(&s->pool->traffic[s->listener->index],
+			 ktls_traffic_worth(info.bytes_in, s->messages));
 }
 
 /* Nothing may call back any more, but for the stream's CLOSED. */
@@ -32,7 +34,7 @@ void inbound_hang_up(struct inbound_session *s, enum ktls_close how)
 	assert(s->open);
 	if (s->admitted) {
 		inbound_log_closed(s);
-		count_offload(s);
+		count_tls(s);
 	}
 	if (how == KTLS_CLOSE_FLUSH)
 		inbound_flush(s);

@@ -27,6 +27,11 @@ enum inbound_state inbound_tls_enter(struct inbound_session *s)
 	forget(s);
 	inbound_flush(s); /* the 220 goes out before, in clear */
 	inbound_timer_arm(s, config->timeouts.tls);
+	/* Replies are few bytes beside the messages. */
+	ktls_stream_expect(
+		&s->stream, KTLS_RX,
+		ktls_traffic_guess(&s->pool->traffic[s->listener->index]));
+	ktls_stream_expect(&s->stream, KTLS_TX, 0);
 	/* -EBADMSG: clear text came in behind STARTTLS. */
 	if (ktls_stream_start_tls(&s->stream, s->listener->ctx, NULL,
 				  config->offload) < 0) {

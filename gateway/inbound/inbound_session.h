@@ -29,6 +29,7 @@
 #include "gateway/smtp/smtp_header.h"
 #include "gateway/smtp/smtp_path.h"
 #include "gateway/smtp/smtp_trace.h"
+#include "ktls/ktls_traffic.h"
 #include "uring/uring_timer.h"
 
 enum inbound_state {
@@ -207,6 +208,7 @@ struct inbound {
 	struct inbound_session *sessions;
 	unsigned count;	   /* slots in use */
 	unsigned admitted; /* of them: real sessions */
+	struct ktls_traffic *traffic; /* owned; of TLS sessions, by listener */
 	bool stopping;
 	uint64_t refused_logged;   /* uring_now() of the last line about it */
 	uint64_t refused_silently; /* since then */

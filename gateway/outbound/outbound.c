@@ -157,6 +157,7 @@ struct outbound_session *outbound_open(struct outbound *pool,
 		else
 			outbound_terms_of(pool->config.config,
 					  target->hop->route, NULL, &s->terms);
+		s->expected = target->expected;
 		s->opened = uring_now(pool->config.env->ring);
 		r = open_session(s, target);
 	}

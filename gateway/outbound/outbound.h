@@ -146,6 +146,9 @@ struct outbound_target {
 	bool plain;  /* skip TLS this once (`may`, after a failed handshake) */
 	bool rekeys; /* it changes keys in ways that kernel TLS can't follow:
 		      * user space, unless the configuration insists */
+	/* What it will probably carry, as ktls_traffic_worth(); 0: nobody
+	 * knows. */
+	uint64_t expected;
 };
 
 /*

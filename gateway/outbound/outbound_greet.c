@@ -112,6 +112,10 @@ enum outbound_state outbound_tls_enter(struct outbound_session *s)
 	int r;
 
 	snprintf(key, sizeof(key), "%s %s", s->host, s->relay);
+	if (s->expected > 0) { /* replies are few bytes beside them */
+		ktls_stream_expect(&s->stream, KTLS_TX, s->expected);
+		ktls_stream_expect(&s->stream, KTLS_RX, 0);
+	}
 	r = ktls_stream_start_tls(&s->stream, s->hop->ctx, &tls, offload(s));
 
 	if (r == -EBADMSG)

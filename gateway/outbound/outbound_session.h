@@ -104,6 +104,7 @@ struct outbound_session {
 	bool plain;	/* asked to skip TLS this once */
 	bool rekeys;	/* asked to keep TLS out of the kernel */
 	bool rekeyed;	/* lost to new keys of the server's */
+	uint64_t expected; /* as the target's */
 	bool secure;	/* SECURE has come */
 	bool was_ready; /* READY was reached: later failures are not the hop's */
 	bool tls_failed;     /* see outbound_retry_plain() */

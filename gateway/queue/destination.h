@@ -15,6 +15,7 @@
 #include "gateway/queue/delivery_list.h"
 #include "gateway/queue/table.h"
 #include "gateway/queue/throttle.h"
+#include "ktls/ktls_traffic.h"
 #include "uring/uring_timer.h"
 
 struct queue;
@@ -31,6 +32,7 @@ struct destination_session {
 	enum destination_use use;
 	uint64_t opened; /* ring time */
 	bool yielding;	 /* ends for others: throttle_yields() */
+	uint64_t carried; /* so far, as ktls_traffic_worth() */
 	struct dns_address address;
 };
 
@@ -63,6 +65,7 @@ struct destination {
 	/* When no target can be reached nothing is opened until the timer
 	 * fires. */
 	unsigned failures;
+	struct ktls_traffic traffic; /* of its sessions that took mail */
 	struct uring_timer blocked;
 	/* Suspended, or ahead of a rate: until then. */
 	struct uring_timer paced;
@@ -107,6 +110,16 @@ const struct config_backoff *destination_refused(
 void destination_delivered(struct destination *d);
 void destination_session_failed(struct destination *d,
 				const struct outbound_answer *failure);
+
+/* destination_traffic.c. destination_expected() - what a new session will
+ * carry: as much as others did before it, or its share of what is ready, if
+ * that is more; 0: nobody knows. _carry() - a session has got this delivery.
+ * _carried() - it has ended. */
+uint64_t destination_expected(const struct destination *d);
+void destination_carry(struct destination *d, struct destination_session *place,
+		       const struct delivery *delivery);
+void destination_carried(struct destination *d,
+			 const struct destination_session *ended);
 
 /* destinations_stop() - no timer runs any more. destinations_free() - with no
  * session left: forget what is ready. They themselves go with their domains. */

@@ -169,6 +169,7 @@ static struct outbound_session *open_to(struct destination *d,
 		.terms = &d->terms,
 		.plain = reach_plain(&d->queue->reach, &t->address, now),
 		.rekeys = reach_rekeys(&d->queue->reach, &t->address, now),
+		.expected = destination_expected(d),
 	};
 	struct outbound_session *s;
 
@@ -379,6 +380,7 @@ static struct outbound_delivery *on_next(void *owner,
 		return NULL;
 	}
 	throttle_message_used(&d->claim);
+	destination_carry(d, place, delivery);
 	snprintf(delivery->run->remote, sizeof(delivery->run->remote), "%s",
 		 outbound_host(session));
 	return &delivery->run->outbound;
@@ -524,6 +526,7 @@ static void on_ended(void *owner, struct outbound_session *session,
 	set_use(d, place, DESTINATION_BUSY);
 	*place = d->sessions[--d->session_count];
 	throttle_close(&d->claim, ended.yielding);
+	destination_carried(d, &ended);
 	if (failure && !d->queue->stopping) {
 		if (!outbound_rekeys(session))
 			destination_session_failed(d, failure);

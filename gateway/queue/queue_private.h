@@ -30,6 +30,7 @@ struct queue {
 	uint64_t random;	       /* state */
 	struct deferred deferred;
 	struct uring_timer due; /* for deferred's top */
+	struct ktls_traffic sizes; /* of single messages given to sessions */
 	struct queue_stats stats;
 	unsigned bouncing; /* deliveries whose bounce is being stored */
 	bool stopping;

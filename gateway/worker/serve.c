@@ -76,9 +76,11 @@ static int make_listener_ctxs(struct serve *s)
 		calloc(c->listener_count, sizeof(s->shared.listeners[0]));
 	if (!s->shared.listeners)
 		return EX_OSERR;
-	for (size_t i = 0; r == EX_OK && i < c->listener_count; i++)
+	for (size_t i = 0; r == EX_OK && i < c->listener_count; i++) {
+		s->shared.listeners[i].index = i;
 		r = make_listener_ctx(&c->listeners[i],
 				      &s->shared.listeners[i]);
+	}
 	return r;
 }
 

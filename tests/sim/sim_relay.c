@@ -380,7 +380,9 @@ static void set_up(struct sim *s)
 	choose_kernel(s, fake.level);
 	CHECK(inbound_admission_create(&s->admission) == 0, "admission", 0);
 	s->listener = (struct inbound_listener){
-		&s->config->listeners[0], s->tls ? s->world->server_ctx : NULL};
+		.config = &s->config->listeners[0],
+		.ctx = s->tls ? s->world->server_ctx : NULL,
+	};
 	open_relay(s);
 	struct sim_server_config server = {
 		.ring = s->net.ring,

@@ -164,6 +164,28 @@ static void test_worn_keys_are_changed(void **state)
 	world_end(w);
 }
 
+/* offload: auto. What a listener's sessions carried before decides. */
+static void test_few_bytes_stay_out_of_the_kernel(void **state)
+{
+	struct world *w = world_start(NULL);
+	const struct inbound_stats *stats = inbound_stats(w->inbound);
+
+	world_kernel_tls(w, false);
+	for (int i = 0; i < 3; i++) {
+		struct client *c = client_hello(w, CONFIG_LISTEN_IMPLICIT);
+
+		client_ask(c, "QUIT\r\n", "221 2.0.0 Bye\r\n");
+		client_expect_end(c);
+		client_close(c);
+	}
+	for (int dir = 0; dir < KTLS_DIRECTIONS; dir++) {
+		/* Of the first nothing was known. */
+		assert_int_equal(stats->offload[dir][true], 1);
+		assert_int_equal(stats->offload[dir][false], 2);
+	}
+	world_end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_new_keys_before_the_answer),
 		cmocka_unit_test(test_worn_keys_end_between_messages),
 		cmocka_unit_test(test_worn_keys_are_changed),
+		cmocka_unit_test(test_few_bytes_stay_out_of_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, world_set_up_group,

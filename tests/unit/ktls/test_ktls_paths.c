@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "ktls/ktls_paths_private.h"
+#include "ktls/ktls_traffic.h"
 
 #define ALL 16
 
@@ -77,14 +78,116 @@ static void the_policy_chooses(void **state)
 	}
 }
 
+static bool pays(const struct ktls_policy *policy, uint64_t tx, uint64_t rx)
+{
+	uint64_t expected[KTLS_DIRECTIONS] = {[KTLS_TX] = tx, [KTLS_RX] = rx};
+
+	return ktls_policy_offload(policy, expected);
+}
+
 static void offload_goes_by_expected_bytes(void **state)
 {
-	struct ktls_policy policy = {.offload_min = {[KTLS_TX] = 100}};
+	struct ktls_policy policy = {
+		.offload_min = {[KTLS_TX] = 100, [KTLS_RX] = 1000}};
 
-	assert_false(ktls_policy_offload(&policy, KTLS_TX, 99));
-	assert_true(ktls_policy_offload(&policy, KTLS_TX, 100));
-	assert_true(ktls_policy_offload(&policy, KTLS_TX, UINT64_MAX));
-	assert_true(ktls_policy_offload(&policy, KTLS_RX, 0));
+	assert_false(pays(&policy, 0, 0));
+	assert_false(pays(&policy, 99, 0));
+	assert_true(pays(&policy, 100, 0));
+	assert_false(pays(&policy, 0, 999));
+	assert_true(pays(&policy, 0, 1000));
+	assert_true(pays(&policy, 0, UINT64_MAX));
+	/* together */
+	assert_false(pays(&policy, 50, 499));
+	assert_true(pays(&policy, 50, 500));
+}
+
+static void offload_of_any_number_pays_when_told_so(void **state)
+{
+	struct ktls_policy policy = {.offload_min = {[KTLS_RX] = 1000}};
+
+	assert_true(pays(&policy, 0, 0));
+}
+
+/* What the relay says of connections that it knows nothing about. */
+static void offload_pays_when_nothing_is_known(void **state)
+{
+	assert_true(pays(&ktls_policy_measured, KTLS_TRAFFIC_UNKNOWN, 0));
+	assert_true(pays(&ktls_policy_measured, 0, KTLS_TRAFFIC_UNKNOWN));
+}
+
+/* As docs/benchmarks.md has them: where kernel TLS earns its install back. */
+static void measured_break_even_of_sending(void **state)
+{
+	static const struct {
+		uint64_t messages, size;
+		bool pays;
+	} rows[] = {
+		{1, 4096, false},  {3, 4096, false},   {8, 4096, true},
+		{2, 16384, false}, {7, 16384, true},   {1, 65536, false},
+		{3, 65536, true},  {1, 1 << 20, true}, {1, 16 << 20, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t worth = ktls_traffic_worth(
+			rows[i].messages * rows[i].size, rows[i].messages);
+
+		if (pays(&ktls_policy_measured, worth, 0) != rows[i].pays)
+			fail_msg("row %zu", i);
+	}
+}
+
+static void measured_break_even_of_receiving(void **state)
+{
+	assert_false(
+		pays(&ktls_policy_measured, 0, ktls_traffic_worth(65536, 1)));
+	assert_true(
+		pays(&ktls_policy_measured, 0, ktls_traffic_worth(1 << 20, 1)));
+}
+
+static void worth_has_no_overflow(void **state)
+{
+	uint64_t most = ktls_traffic_worth(UINT64_MAX, 1);
+
+	assert_true(most != KTLS_TRAFFIC_UNKNOWN && most > UINT32_MAX);
+	most = ktls_traffic_worth(1, UINT64_MAX);
+	assert_true(most != KTLS_TRAFFIC_UNKNOWN && most > UINT32_MAX);
+}
+
+/* --- traffic --- */
+
+static void traffic_begins_with_the_first(void **state)
+{
+	struct ktls_traffic traffic = {0};
+
+	assert_true(ktls_traffic_guess(&traffic) == KTLS_TRAFFIC_UNKNOWN);
+	ktls_traffic_add(&traffic, 800);
+	assert_int_equal(ktls_traffic_guess(&traffic), 800);
+	ktls_traffic_add(&traffic, 0);
+	assert_int_equal(ktls_traffic_guess(&traffic), 700);
+	ktls_traffic_add(&traffic, 1500);
+	assert_int_equal(ktls_traffic_guess(&traffic), 800);
+}
+
+static void traffic_settles_on_what_goes_on(void **state)
+{
+	static const uint64_t values[] = {0, 1, 12345, UINT64_MAX / 4};
+
+	for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+		struct ktls_traffic traffic = {0};
+
+		ktls_traffic_add(&traffic, 1000000);
+		for (int i = 0; i < 1000; i++)
+			ktls_traffic_add(&traffic, values[v]);
+		assert_true(ktls_traffic_guess(&traffic) == values[v]);
+	}
+}
+
+static void traffic_that_is_known_is_never_unknown(void **state)
+{
+	struct ktls_traffic traffic = {0};
+
+	ktls_traffic_add(&traffic, UINT64_MAX);
+	assert_true(ktls_traffic_guess(&traffic) != KTLS_TRAFFIC_UNKNOWN);
 }
 
 static void text_names_paths_by_use(void **state)
@@ -288,6 +391,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_policy_chooses),
 		cmocka_unit_test(offload_goes_by_expected_bytes),
+		cmocka_unit_test(offload_of_any_number_pays_when_told_so),
+		cmocka_unit_test(offload_pays_when_nothing_is_known),
+		cmocka_unit_test(measured_break_even_of_sending),
+		cmocka_unit_test(measured_break_even_of_receiving),
+		cmocka_unit_test(worth_has_no_overflow),
+		cmocka_unit_test(traffic_begins_with_the_first),
+		cmocka_unit_test(traffic_settles_on_what_goes_on),
+		cmocka_unit_test(traffic_that_is_known_is_never_unknown),
 		cmocka_unit_test(text_names_paths_by_use),
 		cmocka_unit_test(pipes_are_bounded_and_reused),
 		cmocka_unit_test(a_pipe_with_bytes_in_it_is_closed),
