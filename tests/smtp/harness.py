@@ -828,7 +828,9 @@ class Sink:
         self.threads = []
 
     def start(self):
-        self.listener = socket.create_server((self.host, self.port))
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self.listener = socket.create_server((self.host, self.port),
+                                             family=family)
         thread = threading.Thread(target=self.accept, daemon=True)
         thread.start()
         return self

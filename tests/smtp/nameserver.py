@@ -31,14 +31,18 @@ def free_port_both():
 
 class NameServer:
     """records: lines of a zone file below "test."; broken: names below it
-    that end in SERVFAIL."""
+    that end in SERVFAIL; silent: names that nothing is ever heard about."""
 
-    def __init__(self, records, broken=()):
+    def __init__(self, records, broken=(), silent=()):
         self.folder = fresh_folder("dns")
         self.port = free_port_both()
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
         dead = free_port_both()
+        # Takes questions and says nothing.
+        self.mute = socket.socket(type=socket.SOCK_DGRAM)
+        self.mute.bind(("127.0.0.1", 0))
+        mute = self.mute.getsockname()[1]
         lines = [
             "server:",
             f"  interface: 127.0.0.1@{self.port}",
@@ -53,10 +57,12 @@ class NameServer:
             '1 60 60 60 5"',
         ]
         lines += [f"  local-data: '{record}'" for record in records]
-        lines += [f'  local-zone: "{name}." transparent' for name in broken]
-        for name in broken:
+        away = [(name, dead) for name in broken] + \
+            [(name, mute) for name in silent]
+        lines += [f'  local-zone: "{name}." transparent' for name, _ in away]
+        for name, port in away:
             lines += ["forward-zone:", f'  name: "{name}."',
-                      f"  forward-addr: 127.0.0.1@{dead}"]
+                      f"  forward-addr: 127.0.0.1@{port}"]
         lines += ["remote-control:", "  control-enable: no"]
         self.path = os.path.join(self.folder, "unbound.conf")
         with open(self.path, "w") as f:
@@ -91,4 +97,5 @@ class NameServer:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+        self.mute.close()
         self.log.close()
