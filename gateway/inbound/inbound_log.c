@@ -6,6 +6,7 @@
 
 #include "gateway/inbound/inbound_session.h"
 #include "gateway/log/log.h"
+#include "gateway/log/log_tls.h"
 #include "uring/uring.h"
 
 const char *inbound_client_address(const struct inbound_session *s,
@@ -87,45 +88,26 @@ void inbound_log_rejected(struct inbound_session *s,
 		 L_STR("from", s->tx ? s->tx->reverse_path : NULL));
 }
 
-/* What an accepted message's line says of its protection. */
-static const char *tls_version(const struct ktls_stream_info *info)
-{
-	return info->tls ? ktls_version_name(info->agreed.version) : "none";
-}
-
-static const char *offload(const struct ktls_stream_info *info)
-{
-	if (info->offload[KTLS_TX])
-		return info->offload[KTLS_RX] ? "tx,rx" : "tx";
-	return info->offload[KTLS_RX] ? "rx" : "none";
-}
-
-static const char *reason(const struct ktls_stream_info *info)
-{
-	for (int dir = KTLS_TX; dir < KTLS_DIRECTIONS; dir++)
-		if (!info->offload[dir])
-			return ktls_reason_name(info->reason[dir]);
-	return NULL;
-}
-
 void inbound_log_accepted(const struct inbound_session *s, bool client_gone)
 {
 	const struct inbound_transaction *tx = s->tx;
 	struct ktls_stream_info info = {.tls = false};
 	char client[INBOUND_CLIENT_SIZE];
+	struct log_tls words;
 
 	if (!log_enabled(CONFIG_LOG_INFO))
 		return;
 	if (s->open && !client_gone)
 		ktls_stream_info(&s->stream, &info);
+	log_tls_words(&info, &words);
 	log_info("inbound.accepted", L_ID(tx->id),
 		 L_STR("from", tx->reverse_path),
 		 L_UINT("rcpts", tx->recipient_count),
 		 L_UINT("size", tx->data.stored),
 		 L_STR("client", inbound_client(s, client)),
 		 L_STR("helo", s->helo),
-		 L_STR("tls", client_gone ? NULL : tls_version(&info)),
-		 L_STR("cipher", info.tls ? info.agreed.suite : NULL),
+		 L_STR("tls", client_gone ? NULL : words.version),
+		 L_STR("cipher", words.cipher),
 		 L_STR("note",
 		       client_gone ? "client gone before the reply" : NULL));
 }
@@ -146,16 +128,18 @@ void inbound_log_failed(const struct inbound_session *s)
 void inbound_log_closed(const struct inbound_session *s)
 {
 	uint64_t now = uring_now(s->pool->config.env->ring);
-	struct ktls_stream_info info = {.tls = false};
+	struct ktls_stream_info info;
 	char client[INBOUND_CLIENT_SIZE];
+	struct log_tls words;
 
 	if (!log_enabled(CONFIG_LOG_INFO))
 		return;
 	ktls_stream_info(&s->stream, &info);
+	log_tls_words(&info, &words);
 	log_info("inbound.closed", L_STR("client", inbound_client(s, client)),
-		 L_STR("tls", tls_version(&info)),
-		 L_STR("cipher", info.tls ? info.agreed.suite : NULL),
-		 L_STR("offload", offload(&info)), L_STR("why", reason(&info)),
+		 L_STR("tls", words.version), L_STR("cipher", words.cipher),
+		 L_STR("resumed", words.resumed),
+		 L_STR("offload", words.offload), L_STR("why", words.why),
 		 L_UINT("messages", s->messages), L_UINT("bytes", s->bytes),
 		 L_SECONDS("seconds", now - s->opened), L_STR("end", s->why));
 }

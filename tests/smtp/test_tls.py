@@ -161,8 +161,8 @@ class StartTls(RelayTest):
         names = client.sock.getpeercert()["subjectAltName"]
         self.assertIn(("DNS", "relay.example.test"), names)
 
-    def test_resumption(self):
-        context = only(ssl.TLSVersion.TLSv1_2)
+    def resume(self, version, name):
+        context = only(version)
         first = self.session()
         first.starttls(context)
         first.ehlo()
@@ -178,24 +178,16 @@ class StartTls(RelayTest):
         body = self.tagged()
         self.assert_reply(second.data(body), 250)
         self.assert_intact(body)
+        second.expect(221, "QUIT")
+        self.relay.wait_event("inbound.closed", tls=name, resumed="no")
+        self.relay.wait_event("inbound.closed", tls=name, resumed="yes",
+                              messages=1)
+
+    def test_resumption(self):
+        self.resume(ssl.TLSVersion.TLSv1_2, "TLSv1.2")
 
     def test_resumption_with_tls_1_3(self):
-        context = only(ssl.TLSVersion.TLSv1_3)
-        first = self.session()
-        first.starttls(context)
-        first.ehlo()
-        session = first.sock.session
-        first.expect(221, "QUIT")
-        second = self.session()
-        second.expect(220, "STARTTLS")
-        second.sock = context.wrap_socket(
-            second.sock, server_hostname="relay.example.test",
-            session=session)
-        second.ehlo()
-        second.envelope()
-        body = self.tagged()
-        self.assert_reply(second.data(body), 250)
-        self.assert_intact(body)
+        self.resume(ssl.TLSVersion.TLSv1_3, "TLSv1.3")
 
     def test_close_notify_ends_the_session(self):
         # An orderly end: our close_notify is answered by the relay's.

@@ -112,6 +112,7 @@ static void test_end_of_a_session_says_how_it_was_protected(void **state)
 	text = line(&f, "inbound.closed");
 	assert_part(text, "\"tls\":\"TLSv1.3\"");
 	assert_part(text, "\"cipher\":\"TLS_AES_128_GCM_SHA256\"");
+	assert_part(text, "\"resumed\":\"no\"");
 	assert_part(text, "\"offload\":\"none\"");
 	assert_part(text, "\"why\":\"no_ulp\"");
 	assert_part(text, "\"messages\":1");
@@ -131,6 +132,7 @@ static void test_plain_session_says_so(void **state)
 	text = line(&f, "inbound.closed");
 	assert_part(text, "\"tls\":\"none\"");
 	assert_part(text, "\"why\":\"plain\"");
+	assert_null(strstr(text, "\"resumed\""));
 	assert_int_equal(inbound_stats(f.w->inbound)->offload[KTLS_TX][0], 0);
 	finish(&f);
 }
