@@ -13,7 +13,7 @@ enum line {
 	LINE_NONE, /* no line end is there yet */
 	LINE_WHOLE,
 	LINE_LONG, /* dropped, up to its end */
-	LINE_BARE, /* ended by LF alone */
+	LINE_BARE, /* has an LF without CR; dropped, up to its end */
 	LINE_NO_MEMORY,
 };
 
@@ -22,23 +22,37 @@ static size_t line_limit(const struct inbound_session *s)
 	return s->pool->config.config->limits.line_length;
 }
 
+static bool begin_line(struct inbound_session *s)
+{
+	if (s->line)
+		return true;
+	s->line = malloc(sizeof(*s->line) + line_limit(s));
+	if (!s->line)
+		return false;
+	*s->line = (struct inbound_line){0};
+	return true;
+}
+
 /* Keep the piece of a line whose end has not come. */
 static bool keep(struct inbound_session *s, const unsigned char *data,
 		 size_t len)
 {
 	size_t limit = line_limit(s);
 
-	if (!s->line) {
-		s->line = malloc(sizeof(*s->line) + limit);
-		if (!s->line)
-			return false;
-		s->line->len = 0;
-	}
+	if (!begin_line(s))
+		return false;
 	if (len <= limit && s->line->len <= limit - len)
 		memcpy(s->line->bytes + s->line->len, data, len);
 	/* Beyond the limit only that it is too long matters. */
 	s->line->len += len;
+	s->line->cr = data[len - 1] == '\r';
 	return true;
+}
+
+static void forget_line(struct inbound_session *s)
+{
+	free(s->line);
+	s->line = NULL;
 }
 
 /* A line's last piece, with its LF: put it together. */
@@ -49,58 +63,84 @@ static enum line complete(struct inbound_session *s, const unsigned char *data,
 	char *line = s->pool->line;
 
 	if (kept > limit || len > limit - kept) {
-		free(s->line);
-		s->line = NULL;
+		forget_line(s);
 		return LINE_LONG;
 	}
 	if (s->line)
 		memcpy(line, s->line->bytes, kept);
 	memcpy(line + kept, data, len);
-	free(s->line);
-	s->line = NULL;
+	forget_line(s);
 	len += kept - 1;
-	*line_len = len;
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
 	line[len] = '\0';
-	if (len == 0 || line[len - 1] != '\r')
-		return LINE_BARE;
-	line[len - 1] = '\0';
-	*line_len = len - 1;
+	*line_len = len;
 	return LINE_WHOLE;
+}
+
+/* Does this LF, @at of @data, end a command line? Only CRLF does (RFC 5321
+ * section 2.3.8), so that nobody takes for a command what another one took for
+ * a part of one; unless it was configured that any LF does. */
+static bool ends_line(const struct inbound_session *s,
+		      const unsigned char *data, size_t at)
+{
+	if (s->pool->config.config->bare_line_ends == CONFIG_NORMALISE)
+		return true;
+	return at > 0 ? data[at - 1] == '\r' : s->line && s->line->cr;
+}
+
+/* A bare LF is answered when it is seen, once for the whole line. */
+static enum line refuse_bare(struct inbound_session *s)
+{
+	if (!begin_line(s))
+		return LINE_NO_MEMORY;
+	s->line->len = 0;
+	s->line->cr = false;
+	if (s->line->bare)
+		return LINE_NONE;
+	s->line->bare = true;
+	return LINE_BARE;
+}
+
+/* What is there up to and with an LF, or all of it. */
+static enum line take_piece(struct inbound_session *s,
+			    const unsigned char *data, size_t len,
+			    const unsigned char *lf, size_t *line_len)
+{
+	if (!lf)
+		return keep(s, data, len) ? LINE_NONE : LINE_NO_MEMORY;
+	if (!ends_line(s, data, len - 1))
+		return refuse_bare(s);
+	if (!s->line || !s->line->bare)
+		return complete(s, data, len, line_len);
+	forget_line(s);
+	return LINE_NONE;
 }
 
 /* The next line into pool->line. */
 static enum line next_line(struct inbound_session *s, size_t *line_len)
 {
+	enum line result = LINE_NONE;
 	const unsigned char *data, *lf;
-	enum line result;
 	size_t n;
 
-	while ((n = ktls_stream_peek(&s->stream, &data)) > 0) {
+	while (result == LINE_NONE &&
+	       (n = ktls_stream_peek(&s->stream, &data)) > 0) {
 		lf = memchr(data, '\n', n);
-		if (lf) {
+		if (lf)
 			n = (size_t)(lf - data) + 1;
-			result = complete(s, data, n, line_len);
-			ktls_stream_consume(&s->stream, n);
-			return result;
-		}
-		if (!keep(s, data, n))
-			return LINE_NO_MEMORY;
+		result = take_piece(s, data, n, lf, line_len);
 		ktls_stream_consume(&s->stream, n);
 	}
-	return LINE_NONE;
+	return result;
 }
 
 static enum inbound_state run_line(struct inbound_session *s, enum line line,
 				   size_t len)
 {
-	const struct config *config = s->pool->config.config;
-
-	if (line == LINE_LONG) {
-		inbound_say(s, REPLY_LINE_TOO_LONG);
-		return INBOUND_COMMAND;
-	}
-	if (line == LINE_BARE && config->bare_line_ends == CONFIG_REFUSE) {
-		inbound_say(s, REPLY_MALFORMED);
+	if (line == LINE_LONG || line == LINE_BARE) {
+		inbound_say(s, line == LINE_LONG ? REPLY_LINE_TOO_LONG
+						 : REPLY_MALFORMED);
 		return INBOUND_COMMAND;
 	}
 	return inbound_command_run(s, s->pool->line, len);

@@ -150,6 +150,8 @@ struct inbound_committed {
  * so that an idle session costs none. */
 struct inbound_line {
 	size_t len; /* may exceed limit: then the line is dropped to its end */
+	bool cr;    /* the last octet was CR */
+	bool bare;  /* it had a bare LF, and was answered */
 	char bytes[]; /* limits.line_length */
 };
 

@@ -444,12 +444,17 @@ class Lines(RelayTest):
         self.assert_still_serving()
 
     def test_command_ended_by_a_bare_lf_is_refused(self):
-        client = self.session()
-        client.send("MAIL FROM:<a@example.test>\nNOOP\r\n")
-        self.assertEqual(client.reply().code // 100, 5)
-        client = self.session()
-        client.send("NOOP\nQUIT\r\n")
-        self.assertEqual(client.reply().code // 100, 5)
+        for text in ("MAIL FROM:<a@example.test>\nNOOP\r\n",
+                     "NOOP\nMAIL FROM:<a@example.test>\r\n",
+                     "NOOP\nQUIT\nEHLO x\r\n"):
+            with self.subTest(text):
+                client = self.session()
+                client.send(text + "RCPT TO:<b@example.test>\r\n")
+                # one for all that ends with CRLF, then the next command's
+                self.assert_reply(client.reply(), 500, "5.5.2")
+                self.assert_reply(client.reply(), 503, "5.5.1")
+                client.expect(221, "QUIT")
+                self.assertTrue(client.at_end())
 
     def test_binary_rubbish(self):
         client = self.session()

@@ -66,15 +66,51 @@ static void test_malformed_lines(void **state)
 	world_end(w);
 }
 
-static void test_line_ended_by_lf_alone_is_no_command(void **state)
+#define MALFORMED "500 5.5.2 Malformed command line\r\n"
+
+/* One answer for all of it, at once, however it is cut into pieces. */
+static void test_only_crlf_ends_a_command(void **state)
+{
+	static const char text[] = "NOOP\nRSET\r\r\nNOOP\r\n\nQUIT\n\nEHLO x\r"
+				   "HELO y\r\nNOOP\r\n";
+	struct world *w = world_start(NULL);
+
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
+
+		for (size_t at = 0; at < sizeof(text) - 1; at += piece)
+			client_write(c, text + at,
+				     sizeof(text) - 1 - at < piece
+					     ? sizeof(text) - 1 - at
+					     : piece);
+		/* NOOP..RSET.., NOOP, ..QUIT..HELO y, NOOP */
+		client_expect(c, MALFORMED OK MALFORMED OK);
+		client_ask(c, "QUIT\r\n", "221 2.0.0 Bye\r\n");
+		client_close(c);
+	}
+	world_end(w);
+}
+
+static void test_a_bare_lf_is_answered_before_the_line_ends(void **state)
 {
 	struct world *w = world_start(NULL);
 	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
 
-	client_ask(c, "NOOP\n", "500 5.5.2 Malformed command line\r\n");
-	client_ask(c, "\n", "500 5.5.2 Malformed command line\r\n");
+	client_ask(c, "NOOP\n", MALFORMED);
+	client_say(c, "\n\nMAIL FROM:<a@example.test>\n\r\n");
+	client_ask(c, "RCPT TO:<b@example.test>\r\n",
+		   "503 5.5.1 Send MAIL first\r\n");
+	world_end(w);
+}
+
+static void test_any_lf_ends_a_command_on_request(void **state)
+{
+	struct world *w = world_start(NULL);
+	struct client *c = client_hello(w, CONFIG_LISTEN_NONE);
+
 	w->config->bare_line_ends = CONFIG_NORMALISE;
-	client_ask(c, "NOOP\n", OK);
+	client_ask(c, "NOOP\nNOOP\r\n", OK OK);
+	client_ask(c, "NOOP\rNOOP\n", MALFORMED);
 	world_end(w);
 }
 
@@ -556,7 +592,10 @@ int main(void)
 		cmocka_unit_test(test_commands_out_of_order),
 		cmocka_unit_test(test_data_after_refused_recipients_only),
 		cmocka_unit_test(test_malformed_lines),
-		cmocka_unit_test(test_line_ended_by_lf_alone_is_no_command),
+		cmocka_unit_test(test_only_crlf_ends_a_command),
+		cmocka_unit_test(
+			test_a_bare_lf_is_answered_before_the_line_ends),
+		cmocka_unit_test(test_any_lf_ends_a_command_on_request),
 		cmocka_unit_test(test_line_length_is_bounded),
 		cmocka_unit_test(test_session_goes_on_behind_an_endless_line),
 		cmocka_unit_test(test_rset_forgets_the_transaction),
