@@ -288,7 +288,8 @@ void spool_judge_orphans(struct spool_recovery *r)
 		if (has_owner(r, seen[i].id) || was_freed(r, &seen[i].extent))
 			continue;
 		r->report->orphan_chunks++;
-		if (seen[i].extent.segment->live)
+		/* A tool has no ring: the next start gives them back. */
+		if (seen[i].extent.segment->live && r->spool->ring)
 			spool_give_back(r->spool, &seen[i].extent, 1);
 	}
 }

@@ -11,31 +11,15 @@ RINGPOST_KILLS sets the number of rounds (20), RINGPOST_SEED the dice.
 
 import os
 import random
-import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)),
-                                "..", "smtp"))
-import harness  # noqa: E402  (after the path)
+import peers
+from peers import harness, ids, line_count
 
 KILLS = int(os.environ.get("RINGPOST_KILLS", "20"))
 SEED = int(os.environ.get("RINGPOST_SEED", "0")) or random.randrange(1 << 32)
 MESSAGES = 600
-CONNECTIONS = 8
-
-
-def line_count(path):
-    try:
-        with open(path, "rb") as f:
-            return f.read().count(b"\n")
-    except FileNotFoundError:
-        return 0
-
-
-def ids(path):
-    with open(path) as f:
-        return [line.split()[0] for line in f]
 
 
 class KillTest(unittest.TestCase):
@@ -46,42 +30,20 @@ class KillTest(unittest.TestCase):
         self.accepted = os.path.join(self.folder, "accepted")
         self.delivered = os.path.join(self.folder, "delivered")
         self.sources = []
-        self.sink, port = self.start_sink()
+        self.sink, port = peers.start_sink(self.folder, self.delivered)
         self.relay = harness.Relay(
             next_hop=port, route={"tls": "encrypt"},
             retry={"schedule": ["200ms"], "expire": "1h"},
             spool={"segment_size": "4MiB", "min_free": "0%"})
         self.addCleanup(self.end)
 
-    def start_sink(self):
-        ready = os.path.join(self.folder, "ready")
-        sink = subprocess.Popen(
-            [harness.BENCH, "sink", "--listen", "127.0.0.1:0",
-             "--ledger", self.delivered, "--ready-file", ready, "--json"],
-            stdout=subprocess.PIPE, text=True)
-        harness.wait_until(lambda: os.path.exists(ready), "the sink")
-        with open(ready) as f:
-            return sink, int(f.read().strip().rsplit(":", 1)[1])
-
     def end(self):
         self.relay.kill()
-        for process in [self.sink, *self.sources]:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            for pipe in (process.stdout, process.stderr):
-                if pipe:
-                    pipe.close()
+        peers.end(self.sink, *self.sources)
 
     def start_source(self, number):
-        source = subprocess.Popen(
-            [harness.BENCH, "source", "--to", f"127.0.0.1:{self.relay.port}",
-             "--connections", str(CONNECTIONS), "--messages", str(MESSAGES),
-             "--size", "1K-200K", "--seed", str(SEED + number),
-             "--run", f"round{number}", "--bdat", "50%", "--retry",
-             "--retry-delay-ms", "20", "--give-up", str(int(harness.PATIENCE)),
-             "--ledger", self.accepted, "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        source = peers.start_source(self.relay.port, self.accepted,
+                                    f"round{number}", MESSAGES, SEED + number)
         self.sources.append(source)
         return source
 
@@ -112,13 +74,10 @@ class KillTest(unittest.TestCase):
         self.relay.stop()
         # Twice may come: what the source had to send again because the 250
         # was lost with the relay, and what was under way to the sink.
-        report = subprocess.run(
-            [harness.BENCH, "verify", "--accepted", self.accepted,
-             "--delivered", self.delivered, "--allow-duplicates",
-             str(KILLS * 500)], stdout=subprocess.PIPE, text=True)
-        closing = report.stdout.strip().splitlines()[-1]
+        status, closing = peers.verify(self.accepted, self.delivered,
+                                       KILLS * 500)
         print(f"kills={KILLS} {closing}", file=sys.stderr)
-        self.assertEqual(report.returncode, 0, report.stdout)
+        self.assertEqual(status, 0, closing)
         self.assertEqual(len(set(ids(self.accepted))), KILLS * MESSAGES)
 
 

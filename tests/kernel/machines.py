@@ -103,6 +103,12 @@ class UserModeLinux:
             f"RUN_ROOT={'overlay' if self.overlay else 'bound'}",
         ]
 
+    @staticmethod
+    def disk(image):
+        """More arguments: a block device, /dev/ubda, that is this file. It
+        is written to at once and synced when the guest flushes it."""
+        return [f"ubd0={image}"]
+
     def environment(self, memory_folder):
         """What the kernel process itself needs from its environment."""
         return {"TMPDIR": memory_folder, "PATH": os.environ.get("PATH", "")}
