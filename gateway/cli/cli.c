@@ -75,6 +75,10 @@ static const struct cli_command commands[] = {
 			"for other errors, 75 while a\n"
 			"relay runs (recover), 77 without permission.\n",
 	},
+	{
+		.name = "queue", .main = cli_queue,
+		.summary = "look at the queue of a running relay, act on it",
+	},
 };
 /* clang-format on */
 
@@ -140,14 +144,24 @@ static int run_help(int argc, char **argv)
 		return EX_OK;
 	}
 	command = find_command(argv[1]);
-	return command ? print_command_help(command) : unknown_command(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	if (command->main) {
+		char *args[] = {argv[1], (char[]){"--help"}, NULL};
+
+		return command->main(2, args);
+	}
+	return print_command_help(command);
 }
 
 static int run_command(const struct cli_command *command, int argc, char **argv)
 {
 	struct cli_options options;
-	int code = cli_options_read(command, argc, argv, &options);
+	int code;
 
+	if (command->main)
+		return command->main(argc, argv);
+	code = cli_options_read(command, argc, argv, &options);
 	if (code != EX_OK)
 		return code;
 	if (options.help)

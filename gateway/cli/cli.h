@@ -38,6 +38,8 @@ struct cli_command {
 	const char *help;    /* paragraphs: what it does, what it returns */
 	unsigned takes;	     /* enum cli_takes */
 	int (*run)(const struct cli_options *options);
+	/* Instead of run: reads its arguments itself, --help too. */
+	int (*main)(int argc, char **argv);
 };
 
 /* cli_options_read() - a command's arguments (argv[0] is its name).
@@ -54,6 +56,7 @@ int cli_refuse(const struct cli_command *command, const char *what,
 void cli_options_help(const struct cli_command *command, FILE *out);
 
 /* The commands. */
+int cli_queue(int argc, char **argv);
 int cli_serve(const struct cli_options *options);
 int cli_check_config(const struct cli_options *options);
 int cli_doctor(const struct cli_options *options);

@@ -38,6 +38,8 @@ static void config_free(struct config *config)
 	free(config->resolver.servers);
 	free(config->resolver.trust_anchor);
 	free(config->spool.path);
+	free(config->admin.socket);
+	free(config->admin.group);
 	free(config->log.file);
 	free(config->hostname);
 	free(config->file);

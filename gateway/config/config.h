@@ -176,6 +176,10 @@ struct config {
 		uint64_t *delay_warning; /* ns after acceptance; ascending */
 		size_t delay_warning_count;
 	} bounce;
+	struct {
+		char *socket; /* of the admin interface; never NULL */
+		char *group;  /* whose members may use it; NULL: none */
+	} admin;
 	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
 	struct {
 		enum config_log_format format;

@@ -3,9 +3,11 @@
 #include "gateway/config/config_keys.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/admin/admin_address.h"
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
 #include "gateway/spool/spool.h"
@@ -288,6 +290,15 @@ static const struct config_key bounce_rows[] = {
 	 .fallback = 50 * KIB, .min = 0, .max = 10 * MIB},
 };
 
+static const struct config_key admin_rows[] = {
+	{.name = "socket", .kind = CONFIG_PATH,
+	 .offset = offsetof(struct config, admin.socket),
+	 .expects = "where the socket for 'ringpost queue' shall be"},
+	{.name = "group", .kind = CONFIG_WORD,
+	 .offset = offsetof(struct config, admin.group),
+	 .expects = "the group whose members may use it"},
+};
+
 static const struct config_key log_rows[] = {
 	{.name = "format", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, log.format),
@@ -369,6 +380,10 @@ static const struct config_table bounce_table = {
 	.count = CONFIG_COUNT_OF(bounce_rows),
 	.finish = bounce_finish,
 };
+static const struct config_table admin_table = {
+	.rows = admin_rows,
+	.count = CONFIG_COUNT_OF(admin_rows),
+};
 static const struct config_table log_table = {
 	.rows = log_rows,
 	.count = CONFIG_COUNT_OF(log_rows),
@@ -449,6 +464,7 @@ static const struct config_key root_rows[] = {
 	{.name = "retry", .kind = CONFIG_MAPPING, .table = &retry_table},
 	{.name = "resolver", .kind = CONFIG_MAPPING, .table = &resolver_table},
 	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
+	{.name = "admin", .kind = CONFIG_MAPPING, .table = &admin_table},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),
 	 .fallback = CONFIG_REFUSE, .choices = line_end_choices},
@@ -461,6 +477,18 @@ static const struct config_key root_rows[] = {
 	 .fallback = URING_LEVEL_BEST, .choices = config_uring_choices},
 };
 /* clang-format on */
+
+/* In the spool there is one per relay, and nobody else can be there. */
+static void complete_admin(struct config_reader *reader, struct config *config)
+{
+	if (config->admin.socket || !config->spool.path)
+		return;
+	if (asprintf(&config->admin.socket, "%s/" ADMIN_SOCKET_NAME,
+		     config->spool.path) < 0) {
+		config->admin.socket = NULL;
+		reader->errors->no_memory = true;
+	}
+}
 
 /* The environment wins, so that tests and benchmarks can force an older
  * io_uring on a running configuration. */
@@ -492,6 +520,7 @@ static void root_finish(struct config_reader *reader,
 	config_route_check_all(reader, config_node_find(node, "routes"),
 			       config);
 	config_destination_check_all(reader, config);
+	complete_admin(reader, config);
 	if (!config->workers)
 		config->workers = usable_cores();
 	read_environment(reader, config);

@@ -65,5 +65,7 @@ void log_event_(enum config_log_level level, const char *event,
 /* Queue ids as text: 13 characters of Crockford base32 and a NUL. */
 #define LOG_ID_SIZE 14
 const char *log_id_text(uint64_t id, char buf[LOG_ID_SIZE]);
+/* log_id_parse() - and back, any case; false: @text is no queue id. */
+bool log_id_parse(const char *text, uint64_t *id);
 
 #endif

@@ -53,6 +53,7 @@ struct destination {
 	struct throttle_claim claim;
 	bool in_line;	/* of the throttle, for a connection */
 	unsigned users; /* domains and deliveries */
+	uint32_t shown; /* see struct domain */
 	/* Due, oldest first: those never tried, and the others. */
 	struct delivery_list ready[2];
 	size_t ready_count;

@@ -55,7 +55,8 @@ struct domain {
 	struct domain *before, *behind; /* in queue->busy; or in queue->idle,
 					 * when users == 0 */
 	uint64_t idle_since;
-	char name[]; /* lower case where ASCII; "" with a hop */
+	uint32_t shown; /* number of the last walk that did */
+	char name[];	/* lower case where ASCII; "" with a hop */
 };
 
 /* domain_get() - where @recipient's mail goes; counted: give it back with

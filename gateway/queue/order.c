@@ -174,6 +174,7 @@ bool order_add(struct order *order, void *item)
 	chunk->items[i] = item;
 	chunk->count++;
 	order->total++;
+	order->changes++;
 	if (number < part->low)
 		part->low = number;
 	return true;
@@ -254,6 +255,7 @@ void order_remove(struct order *order, void *item)
 		at--;
 	}
 	order->total--;
+	order->changes++;
 	tidy(order, at);
 }
 

@@ -26,10 +26,11 @@ struct order {
 	uint64_t (*number)(const void *item);
 	struct order_part *parts; /* owned; ascending */
 	size_t count, room;
-	size_t total; /* items */
+	size_t total;	  /* items */
+	uint64_t changes; /* grows with each of them */
 };
 
-/* A place in an order; good until the order changes. */
+/* A place in an order; good as long as order->changes stays. */
 struct order_at {
 	size_t part, index;
 };

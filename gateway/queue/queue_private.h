@@ -25,6 +25,7 @@ struct queue {
 	bool pumping;
 	struct domain_list busy, idle; /* idle: longest first */
 	struct domain_walk *walks;     /* through busy */
+	uint32_t walk_number;	       /* of the last one, from 1 */
 	struct order mail;	       /* all deliveries */
 	struct replies replies;	       /* what deliveries heard last */
 	uint64_t random;	       /* state */

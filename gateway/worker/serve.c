@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/admin/admin_server.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/throttle.h"
 #include "gateway/worker/listener.h"
@@ -31,6 +33,8 @@ struct serve {
 	unsigned started;
 	size_t hops_made;
 	sigset_t signals;
+	int signal_fd; /* readable when one of them is there */
+	struct admin_server *admin;
 };
 
 /* --- what the workers share --- */
@@ -256,8 +260,14 @@ static int wait_signal(const struct serve *s, uint64_t ns)
 {
 	struct timespec limit = {.tv_sec = (time_t)(ns / 1000000000u),
 				 .tv_nsec = (long)(ns % 1000000000u)};
-	int signal = sigtimedwait(&s->signals, NULL, &limit);
+	int signal;
 
+	/* The admin interface is served while nothing else is to be done. */
+	if (s->admin) {
+		(void)admin_server_poll(s->admin, s->signal_fd, ns);
+		limit = (struct timespec){0};
+	}
+	signal = sigtimedwait(&s->signals, NULL, &limit);
 	return signal > 0 ? signal : 0;
 }
 
@@ -348,6 +358,7 @@ static void take_signals(struct serve *s)
 	sigaddset(&s->signals, SIGINT);
 	sigaddset(&s->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+	s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static void say_ready(const struct serve *s)
@@ -378,6 +389,33 @@ static int open_log(const struct config *config)
 	return EX_CANTCREAT;
 }
 
+/* Requests of operators, from the first moment on. */
+static int open_admin(struct serve *s)
+{
+	const struct config *c = s->shared.config;
+	struct admin_worker *workers = calloc(s->started, sizeof(*workers));
+	struct admin_server_config config = {
+		.path = c->admin.socket,
+		.group = c->admin.group,
+		.workers = workers,
+		.worker_count = s->started,
+	};
+	const char *what = "out of memory";
+	int r = workers ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; r == 0 && i < s->started; i++)
+		workers[i] = worker_admin(s->workers[i]);
+	if (r == 0)
+		r = admin_server_open(&config, &s->admin, &what);
+	free(workers);
+	if (r == 0)
+		return EX_OK;
+	log_error("serve.admin", L_STR("socket", c->admin.socket),
+		  L_STR("group", c->admin.group), L_STR("part", what),
+		  L_STR("error", strerror(-r)));
+	return EX_CANTCREAT;
+}
+
 int gateway_serve(struct config *config)
 {
 	struct serve s = {.shared = {.config = config}};
@@ -390,6 +428,8 @@ int gateway_serve(struct config *config)
 	result = make_shared(&s);
 	if (result == EX_OK)
 		result = start_workers(&s);
+	if (result == EX_OK)
+		result = open_admin(&s);
 	if (result == EX_OK) {
 		int signal;
 
@@ -400,8 +440,10 @@ int gateway_serve(struct config *config)
 		result = signal ? EX_OK : EX_SOFTWARE;
 	}
 	finish(&s);
+	admin_server_close(&s.admin);
 	result = join_workers(&s, result);
 	unmake_shared(&s);
+	close(s.signal_fd);
 	log_info("serve.stopped", L_INT("status", result));
 	return result;
 }

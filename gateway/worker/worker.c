@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "gateway/admin/admin_agent.h"
 #include "gateway/cutthrough/cutthrough.h"
 #include "gateway/dns/dns.h"
 #include "gateway/log/log.h"
@@ -49,7 +50,8 @@ struct worker {
 	pthread_cond_t started;
 	bool is_started;
 	int start_result;
-	struct uring *wake_ring; /* set under lock while the ring lives */
+	struct uring *wake_ring;   /* set under lock while the ring lives */
+	struct admin_agent *agent; /* likewise */
 
 	/* the thread's own */
 	enum worker_order obeyed;
@@ -170,6 +172,7 @@ static void obey(struct worker *w)
 		inbound_shutdown(w->inbound);
 		cutthrough_shutdown(w->cutthrough);
 		queue_shutdown(w->queue);
+		admin_agent_stop(w->agent);
 	}
 	if (order >= WORKER_ABORT && w->obeyed < WORKER_ABORT) {
 		w->obeyed = WORKER_ABORT;
@@ -186,6 +189,8 @@ static void on_wake(void *arg)
 	obey(w);
 	if (w->queue)
 		queue_attend(w->queue);
+	if (w->agent)
+		admin_agent_wake(w->agent);
 }
 
 /* From any worker's thread; ends with queue_destroy(). */
@@ -206,7 +211,8 @@ static unsigned sessions(const struct worker *w)
 static bool done(const struct worker *w)
 {
 	return w->obeyed != WORKER_RUN && !accepting(w) && sessions(w) == 0 &&
-	       spool_set_inflight(&w->spools) == 0;
+	       spool_set_inflight(&w->spools) == 0 &&
+	       !admin_agent_busy(w->agent);
 }
 
 /* --- the parts --- */
@@ -291,6 +297,12 @@ static int make_queue(struct worker *w)
 	return r < 0 ? fail("queue", r) : EX_OK;
 }
 
+static int make_agent(struct worker *w)
+{
+	w->agent = admin_agent_create(w->env.ring, w->queue);
+	return w->agent ? EX_OK : fail("admin", -ENOMEM);
+}
+
 static int make_cutthrough(struct worker *w)
 {
 	struct cutthrough_config config = {
@@ -346,8 +358,21 @@ static int make_listeners(struct worker *w)
 	return EX_OK;
 }
 
+/* From here on nobody asks. */
+static void unmake_agent(struct worker *w)
+{
+	struct admin_agent *agent;
+
+	pthread_mutex_lock(&w->lock);
+	agent = w->agent;
+	w->agent = NULL;
+	pthread_mutex_unlock(&w->lock);
+	admin_agent_destroy(&agent);
+}
+
 static void unmake(struct worker *w)
 {
+	unmake_agent(w);
 	inbound_destroy(&w->inbound);
 	cutthrough_destroy(&w->cutthrough);
 	queue_destroy(&w->queue);
@@ -380,8 +405,8 @@ static void report_start(struct worker *w, int result)
 static int make(struct worker *w)
 {
 	static int (*const parts[])(struct worker *) = {
-		make_ring,   make_dns,	   make_queue,	   make_cutthrough,
-		make_spools, make_inbound, make_listeners,
+		make_ring,	 make_dns,    make_queue,   make_agent,
+		make_cutthrough, make_spools, make_inbound, make_listeners,
 	};
 	int r = EX_OK;
 
@@ -488,6 +513,40 @@ void worker_order(struct worker *w, enum worker_order order)
 	if (w->wake_ring)
 		(void)uring_wake(w->wake_ring);
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void admin_post(void *worker, struct admin_port *port)
+{
+	struct worker *w = worker;
+	bool there;
+
+	pthread_mutex_lock(&w->lock);
+	there = w->agent && w->wake_ring;
+	if (there) {
+		admin_agent_post(w->agent, port);
+		(void)uring_wake(w->wake_ring);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (there)
+		return;
+	admin_port_finish(port, NULL, true);
+	admin_port_unref(&port);
+}
+
+static void admin_poke(void *worker)
+{
+	struct worker *w = worker;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->wake_ring)
+		(void)uring_wake(w->wake_ring);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct admin_worker worker_admin(struct worker *w)
+{
+	return (struct admin_worker){
+		.post = admin_post, .poke = admin_poke, .worker = w};
 }
 
 bool worker_running(const struct worker *w)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "gateway/admin/admin_core.h"
 #include "gateway/config/config.h"
 #include "gateway/inbound/inbound.h"
 #include "gateway/outbound/next_hop.h"
@@ -54,6 +55,10 @@ int worker_wait_ready(struct worker *worker);
 /* worker_order() - from the control thread; takes effect soon. */
 void worker_order(struct worker *worker, enum worker_order order);
 bool worker_running(const struct worker *worker);
+
+/* worker_admin() - how the admin interface asks this worker, once it is ready
+ * and until worker_join(). */
+struct admin_worker worker_admin(struct worker *worker);
 
 /* worker_join() - wait for the thread's end and free it; returns the sysexits
  * code it ended with. Accepts NULL (0); clears. */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request in one worker (admin_job.h). */
+#include "gateway/admin/admin_job.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Domains cost more than entries. */
+#define DOMAIN_COST 8
+
+struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
+{
+	const struct admin_request *request = port->request;
+	struct admin_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->queue = queue;
+	job->port = port;
+	if (request->command == ADMIN_SUMMARY) {
+		job->domains = queue_domains_begin(queue);
+		if (job->domains)
+			return job;
+		free(job);
+		return NULL;
+	}
+	queue_look_begin(&job->look, queue, &request->filter, request->after);
+	return job;
+}
+
+void admin_job_free(struct admin_job **pointer)
+{
+	struct admin_job *job = *pointer;
+
+	if (!job)
+		return;
+	queue_domains_end(&job->domains);
+	queue_look_end(&job->look);
+	admin_port_unref(&job->port);
+	free(job);
+	*pointer = NULL;
+}
+
+void admin_job_refuse(struct admin_job *job)
+{
+	admin_port_finish(job->port, &job->counts, true);
+}
+
+/* False: enough for now. */
+static bool put(struct admin_job *job, struct admin_row *row)
+{
+	if (row)
+		return admin_port_put(job->port, row);
+	job->no_memory = true;
+	return false;
+}
+
+/* --- summary --- */
+
+static void on_domain(void *arg, const struct queue_domain *domain)
+{
+	(void)put(arg, admin_row_domain(domain));
+}
+
+static bool summary_turn(struct admin_job *job, int budget)
+{
+	return queue_domains_on(job->domains, budget / DOMAIN_COST, on_domain,
+				job);
+}
+
+/* --- list --- */
+
+/* A page ends between messages; one entry beyond it tells that there are
+ * more. */
+static bool on_listed(void *arg, const struct queue_entry *entry)
+{
+	struct admin_job *job = arg;
+	uint64_t limit = job->port->request->limit;
+
+	job->counts.seen++;
+	if (++job->rows == limit)
+		job->page_end = entry->id;
+	else if (limit > 0 && job->rows > limit && entry->id != job->page_end)
+		job->page_over = true;
+	return put(job, admin_row_entry(entry)) && !job->page_over;
+}
+
+static bool list_turn(struct admin_job *job, int budget)
+{
+	return queue_look_on(&job->look, budget, on_listed, job) &&
+	       !job->page_over;
+}
+
+/* --- a turn --- */
+
+static bool turn(struct admin_job *job, int budget)
+{
+	switch (job->port->request->command) {
+	case ADMIN_SUMMARY:
+		return summary_turn(job, budget);
+	case ADMIN_LIST:
+		return list_turn(job, budget);
+	case ADMIN_SHOW:
+		return admin_show_turn(job);
+	case ADMIN_COMMANDS:
+		break;
+	}
+	assert(!"a command that no job can be made for");
+	return false;
+}
+
+enum admin_job_result admin_job_turn(struct admin_job *job, int budget)
+{
+	if (!admin_port_cancelled(job->port)) {
+		if (admin_port_full(job->port))
+			return ADMIN_JOB_WAITS;
+		if (turn(job, budget) && !job->no_memory)
+			return ADMIN_JOB_MORE;
+	}
+	job->counts.failed += job->no_memory;
+	admin_port_finish(job->port, &job->counts, false);
+	return ADMIN_JOB_DONE;
+}

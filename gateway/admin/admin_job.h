@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request in one worker, done bit by bit. For admin_agent.c. */
+#ifndef GATEWAY_ADMIN_ADMIN_JOB_H
+#define GATEWAY_ADMIN_ADMIN_JOB_H
+
+#include "gateway/admin/admin_port.h"
+
+struct queue;
+
+enum admin_job_result {
+	ADMIN_JOB_MORE,	 /* there is more to do */
+	ADMIN_JOB_WAITS, /* for its reader */
+	ADMIN_JOB_DONE,
+};
+
+struct admin_job {
+	struct admin_job *next; /* the agent's */
+	struct queue *queue;
+	struct admin_port *port; /* a reference */
+	struct admin_counts counts;
+	bool no_memory;
+	struct queue_look look;
+	struct queue_domains *domains;
+	/* list */
+	uint64_t rows;	   /* so far */
+	uint64_t page_end; /* id of the last message that is in it */
+	bool page_over;
+	/* show */
+	bool shown;	 /* all but the bytes */
+	bool gone;	 /* before all of it was shown */
+	unsigned ends;	 /* octets of the CRLF CRLF behind headers */
+	uint64_t offset; /* in the body */
+};
+
+/* admin_job_create() - the reference to @port is taken; NULL: no memory (then
+ * it is not). */
+struct admin_job *admin_job_create(struct queue *queue,
+				   struct admin_port *port);
+/* admin_job_turn() - do about @budget units (queue_look.h). DONE was told to
+ * the port. */
+enum admin_job_result admin_job_turn(struct admin_job *job, int budget);
+/* admin_job_refuse() - tell the port that this ends here. */
+void admin_job_refuse(struct admin_job *job);
+void admin_job_free(struct admin_job **job);
+
+/* admin_show.c: a turn of `show`. False: that was all. */
+bool admin_show_turn(struct admin_job *job);
+
+#endif

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ringpost queue: looking at the queue of a running relay and acting on it."""
+
+import base64
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import unittest
+
+from harness import (RINGPOST, Relay, Sink, fresh_folder, free_port,
+                     run_program, wait_until)
+
+
+def socket_of(relay):
+    return os.path.join(relay.config["spool"]["path"], "admin.sock")
+
+
+def queue(relay, *args):
+    """Runs ringpost queue on a relay."""
+    return run_program("queue", *args, "--socket", socket_of(relay))
+
+
+def lines(relay, *args):
+    """The answer's lines, which must be a success."""
+    done = queue(relay, *args, "--json")
+    if done.returncode:
+        raise AssertionError(f"{args}: {done.returncode} {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def of_type(answer, name):
+    return [line for line in answer if line["type"] == name]
+
+
+def entries(relay, *args):
+    return of_type(lines(relay, "list", "--limit", "0", *args), "entry")
+
+
+def ask(relay, text):
+    """Says text on the admin socket; the first line back."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(socket_of(relay))
+        try:
+            s.sendall(text)
+        except BrokenPipeError:
+            pass
+        answer = s.makefile("rb").readline()
+    return json.loads(answer) if answer else None
+
+
+class Looking(unittest.TestCase):
+    """Mail for a dead next hop."""
+
+    COUNT = 30
+
+    @classmethod
+    def setUpClass(cls):
+        # Nobody listens there; and the first attempt is the only one.
+        cls.relay = Relay(free_port(), retry={"schedule": ["1h"],
+                                              "expire": "2h"}).start()
+        cls.addClassCleanup(cls.relay.kill)
+        with cls.relay.client() as client:
+            client.greet()
+            for n in range(cls.COUNT):
+                client.envelope(f"from{n % 3}@a.test",
+                                [f"to{n}@one.test"] if n % 2 else
+                                [f"to{n}@two.test", "also@three.test"])
+                client.data(b"Subject: %d\r\nX-Tag: t\r\n\r\nbody %d\r\n"
+                            % (n, n))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.relay.stop()
+
+    def test_summary_counts_all(self):
+        answer = lines(self.relay, "summary")
+        [row] = of_type(answer, "destination")
+        self.assertEqual(row["destination"],
+                         self.relay.config["routes"][0]["next_hop"])
+        self.assertEqual(row["queued"], self.COUNT)
+        self.assertEqual(row["ready"] + row["deferred"] + row["active"],
+                         self.COUNT)
+        self.assertEqual(row["code"], 451)
+        self.assertTrue(row["unreachable"])
+
+    def test_list_in_order_with_what_operators_ask_for(self):
+        listed = entries(self.relay)
+        self.assertEqual(len(listed), self.COUNT)
+        ids = [e["id"] for e in listed]
+        self.assertEqual(ids, sorted(ids))
+        first = listed[0]
+        self.assertEqual(first["sender"], "from0@a.test")
+        self.assertEqual(first["recipient"], "to0@two.test")
+        self.assertEqual(first["recipients"], 2)
+        self.assertIn(first["state"], ("ready", "deferred"))
+
+    def test_filters_combine(self):
+        self.assertEqual(len(entries(self.relay, "--domain", "one.test")),
+                         self.COUNT // 2)
+        self.assertEqual(len(entries(self.relay, "--sender",
+                                     "from1@a.test")), self.COUNT // 3)
+        self.assertEqual(
+            [e["recipient"] for e in entries(
+                self.relay, "--domain", "one.test", "--sender", "@a.test",
+                "--recipient", "to7@one.test", "--newer-than", "1h")],
+            ["to7@one.test"])
+        self.assertEqual(entries(self.relay, "--older-than", "1h"), [])
+        self.assertEqual(entries(self.relay, "--state", "held"), [])
+
+    def test_by_last_reply(self):
+        tried = entries(self.relay, "--reply", "451 4.4.1")
+        self.assertTrue(tried)
+        self.assertEqual({e["code"] for e in tried}, {451})
+        self.assertEqual(entries(self.relay, "--reply", "greylisted"), [])
+
+    def test_pages(self):
+        seen, after = [], []
+        while True:
+            answer = lines(self.relay, "list", "--limit", "7", *after)
+            seen += [e["id"] for e in of_type(answer, "entry")]
+            if not answer[-1]["more"]:
+                break
+            after = ["--after", answer[-1]["after"]]
+        self.assertEqual(len(seen), self.COUNT)
+        self.assertEqual(len(set(seen)), self.COUNT)
+
+    def test_show(self):
+        entry = entries(self.relay)[4]
+        answer = lines(self.relay, "show", entry["id"])
+        [message] = of_type(answer, "message")
+        self.assertEqual(message["sender"], entry["sender"])
+        self.assertEqual({r["recipient"] for r in
+                          of_type(answer, "recipient")},
+                         {"to4@two.test", "also@three.test"})
+        headers = b"".join(base64.b64decode(b["base64"])
+                           for b in of_type(answer, "bytes"))
+        self.assertIn(b"id " + entry["id"].encode(), headers)
+        self.assertIn(b"Subject: 4\r\n", headers)
+        self.assertNotIn(b"body 4", headers)
+
+    def test_show_content(self):
+        entry = entries(self.relay)[4]
+        done = subprocess.run(
+            [RINGPOST, "queue", "show", entry["id"], "--content", "--socket",
+             socket_of(self.relay)], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0)
+        self.assertTrue(done.stdout.startswith(b"Received: "))
+        self.assertTrue(done.stdout.endswith(
+            b"Subject: 4\r\nX-Tag: t\r\n\r\nbody 4\r\n"))
+
+    def test_tables_align(self):
+        for args in (("summary",), ("list",)):
+            done = queue(self.relay, *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = done.stdout.splitlines()
+            self.assertGreater(len(rows), 2)
+        head = rows[0]
+        for row in rows[1:]:
+            if row.startswith(" "):
+                continue    # a reply
+            self.assertEqual(row.index("<"), head.index("SENDER"), row)
+
+    def test_unknown_message(self):
+        done = queue(self.relay, "show", "0123456789ABC")
+        self.assertEqual(done.returncode, 66)
+        self.assertIn("0123456789ABC", done.stderr)
+
+    def test_mistakes(self):
+        for args in ((), ("nonsense",), ("list", "--nonsense"),
+                     ("list", "--limit", "x"),
+                     ("show",), ("show", "xyz"),
+                     ("list", "--older-than", "soon"), ("summary", "x")):
+            done = queue(self.relay, *args)
+            self.assertEqual(done.returncode, 64, args)
+            self.assertTrue(done.stderr, args)
+
+    def test_help(self):
+        for args in (("queue", "--help"), ("help", "queue")):
+            done = run_program(*args)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("--older-than", done.stdout)
+
+    def test_finds_the_relay_by_its_configuration(self):
+        done = run_program("queue", "summary", "--config", os.path.join(
+            self.relay.folder, "ringpost.yaml"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("TOTAL", done.stdout)
+
+    def test_hostile_requests_hurt_nobody(self):
+        for text in (b"\n", b"{}\n", b"[" * 70000 + b"\n", b"\xff\xfe\n",
+                     b"x" * 200000, b'{"command":"list","filter":7}\n'):
+            answer = ask(self.relay, text)
+            # A client that still sends may find the connection closed.
+            if answer:
+                self.assertEqual(answer["type"], "error", text[:40])
+        self.assertEqual(len(entries(self.relay)), self.COUNT)
+
+    def test_several_requests_on_one_connection(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(socket_of(self.relay))
+            s.sendall(b'{"command":"list","limit":1}\n'
+                      b'{"command":"summary"}\n')
+            answer = s.makefile("rb")
+            seen = [json.loads(answer.readline())["type"] for _ in range(4)]
+        self.assertEqual(seen, ["entry", "done", "destination", "done"])
+
+
+class Socket(unittest.TestCase):
+    def test_no_relay(self):
+        path = os.path.join(fresh_folder("none"), "admin.sock")
+        done = run_program("queue", "summary", "--socket", path)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn(path, done.stderr)
+        self.assertIn("running", done.stderr)
+
+    def test_no_configuration(self):
+        done = run_program("queue", "summary", "--config", "/nowhere/x.yaml")
+        self.assertEqual(done.returncode, 66)
+        self.assertIn("/nowhere/x.yaml", done.stderr)
+
+    def test_closed_to_others(self):
+        with Relay() as relay:
+            mode = os.stat(socket_of(relay)).st_mode
+            self.assertEqual(stat.S_IMODE(mode), 0o600)
+
+    def test_gone_after_the_end_and_back_after_a_crash(self):
+        relay = Relay().start()
+        self.addCleanup(relay.kill)
+        relay.kill()
+        self.assertTrue(os.path.exists(socket_of(relay)))
+        relay.start()
+        self.assertEqual(queue(relay, "summary").returncode, 0)
+        relay.stop()
+        self.assertFalse(os.path.exists(socket_of(relay)))
+
+    def test_another_relay_keeps_its_socket(self):
+        with Relay() as first:
+            second = Relay(admin={"socket": socket_of(first)})
+            done = subprocess.run(
+                [RINGPOST, "serve", "--config", second.write_config()],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=60)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(socket_of(first), done.stdout + done.stderr)
+            self.assertEqual(queue(first, "summary").returncode, 0)
+
+    def test_a_long_path(self):
+        folder = os.path.join(fresh_folder("long"), *["x" * 40] * 4)
+        os.makedirs(folder)
+        path = os.path.join(folder, "admin.sock")
+        with Relay(admin={"socket": path}):
+            done = run_program("queue", "summary", "--socket", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"),
+                         "needs root and setpriv")
+    def test_other_users_are_refused(self):
+        with Relay() as relay:
+            # Even when the file lets everybody in.
+            path = os.path.join("/tmp", f"ringpost-{os.getpid()}.sock")
+            relay.stop()
+            relay.config["admin"] = {"socket": path}
+            relay.start()
+            os.chmod(path, 0o666)
+            program = shutil.copy(RINGPOST, f"/tmp/ringpost-{os.getpid()}")
+            self.addCleanup(os.unlink, program)
+            done = subprocess.run(
+                ["setpriv", "--reuid", "65534", "--regid", "65534",
+                 "--clear-groups", program, "queue", "summary", "--socket",
+                 path], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 77, done.stderr)
+            self.assertIn("admin.group", done.stderr)
+            relay.wait_event("admin.denied", uid=65534)
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"),
+                         "needs root and setpriv")
+    def test_members_of_the_group_may_ask(self):
+        path = os.path.join("/tmp", f"ringpost-{os.getpid()}-g.sock")
+        program = shutil.copy(RINGPOST, f"/tmp/ringpost-{os.getpid()}-g")
+        self.addCleanup(os.unlink, program)
+        with Relay(admin={"socket": path, "group": "daemon"}):
+            for groups, status in ((["--groups", "daemon"], 0),
+                                   (["--clear-groups"], 77)):
+                done = subprocess.run(
+                    ["setpriv", "--reuid", "65534", "--regid", "65534",
+                     *groups, program, "queue", "summary", "--socket", path],
+                    capture_output=True, text=True, timeout=60)
+                self.assertEqual(done.returncode, status, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
