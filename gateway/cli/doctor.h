@@ -42,6 +42,24 @@ enum doctor_path {
 	DOCTOR_PATH_KERNEL, /* the kernel for all it can have */
 };
 
+enum doctor_way_kind {
+	DOCTOR_WAY_CLEAR,   /* no TLS */
+	DOCTOR_WAY_USER,    /* OpenSSL */
+	DOCTOR_WAY_KERNEL,  /* kernel TLS, or inside the kernel */
+	DOCTOR_WAY_PART,    /* one direction in the kernel */
+	DOCTOR_WAY_COPY,    /* through the worker's memory */
+	DOCTOR_WAY_REFUSED, /* the connection ends */
+};
+
+/* A kind of connection, or what goes over one, and the way it takes. */
+struct doctor_way {
+	char connection[48]; /* "clients, TLSv1.3 AES-128-GCM" */
+	enum doctor_way_kind kind;
+	char text[192];
+};
+
+#define DOCTOR_WAYS 24
+
 struct doctor_report {
 	struct utsname kernel;
 	char upstream[64]; /* the stable release it was made from; "" unknown */
@@ -63,13 +81,18 @@ struct doctor_report {
 	const struct config *config; /* NULL: none given; borrowed */
 	enum doctor_path path;
 	struct doctor_notes summary;
+	struct doctor_way ways[DOCTOR_WAYS];
+	size_t way_count;
 };
 
 /* doctor_gather() - look at everything; takes some milliseconds. */
 void doctor_gather(const struct config *config, struct doctor_report *report);
 
-/* doctor_conclude() - path and summary from the rest of @report. */
+/* doctor_conclude() - path, summary and ways from the rest of @report. */
 void doctor_conclude(struct doctor_report *report);
+/* doctor_find_ways() - its last part. */
+void doctor_find_ways(struct doctor_report *report);
+const char *doctor_way_name(enum doctor_way_kind kind); /* "kernel" */
 
 void doctor_print_text(const struct doctor_report *report, FILE *out);
 /* Returns 0 or -ENOMEM, -EIO. */
@@ -102,6 +125,12 @@ const char *doctor_uring_instead(const struct doctor_report *report,
 				 const struct uring_cap_row *row);
 /* doctor_uring_cost() - what goes worse without the feature called so. */
 const char *doctor_uring_cost(const char *name);
+/* doctor_uring_mend() - how to get it; written to @buf. */
+const char *doctor_uring_mend(const struct doctor_report *report,
+			      const struct uring_cap_row *row, char *buf,
+			      size_t size);
+/* doctor_cipher_mend() - how the kernel comes to take @cipher. */
+const char *doctor_cipher_mend(enum ktls_cipher cipher);
 
 /* One more thing that kernel TLS can have. */
 struct doctor_ktls_extra {

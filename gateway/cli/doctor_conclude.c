@@ -158,4 +158,5 @@ void doctor_conclude(struct doctor_report *report)
 			    "An older io_uring is forced (RINGPOST_URING, or "
 			    "uring: in the configuration): for tests, not for "
 			    "mail.");
+	doctor_find_ways(report);
 }

@@ -16,7 +16,7 @@ static const struct {
 	{"ext_arg", "one more operation for a wait with a timer"},
 	{"registered_ring", "a look-up of a descriptor per system call"},
 	{"iowq_max", "the kernel may start many threads for a slow disk"},
-	{"op_splice", UNUSED},
+	{"op_splice", "cut-through and body_path: splice copy instead"},
 	{"op_shutdown", "a system call per closed connection"},
 	{"op_unlinkat", UNUSED},
 	{"op_renameat", UNUSED},
@@ -32,10 +32,10 @@ static const struct {
 
 static const struct doctor_ktls_extra extras[] = {
 	{"rekey_tx", "changing our own key (KeyUpdate)", "6.14",
-	 "nothing: ringpost never asks for it",
+	 "a new connection when a key is worn, or the peer asks",
 	 offsetof(struct ktls_caps, rekey_tx)},
 	{"rekey_rx", "following a peer's new key (KeyUpdate)", "6.14",
-	 "nothing yet: ringpost ends such connections in order",
+	 "a new connection, and the message in flight once more",
 	 offsetof(struct ktls_caps, rekey_rx)},
 	{"no_pad", "receiving TLS 1.3 records without a copy", "6.0",
 	 "a copy of what is received by TLS 1.3",
@@ -53,6 +53,28 @@ const char *doctor_uring_cost(const char *name)
 			return costs[i].cost;
 	}
 	return "unknown";
+}
+
+const char *doctor_uring_mend(const struct doctor_report *report,
+			      const struct uring_cap_row *row, char *buf,
+			      size_t size)
+{
+	snprintf(buf, size, "comes with Linux %s%s", row->since,
+		 report->level == URING_LEVEL_BEST
+			 ? ""
+			 : "; an older io_uring is forced");
+	return buf;
+}
+
+#define AT_BOOT(module)                                                       \
+	"'modprobe " module "' as root, and at every boot with 'echo " module \
+	" > /etc/modules-load.d/" module ".conf'"
+
+const char *doctor_cipher_mend(enum ktls_cipher cipher)
+{
+	if (cipher == KTLS_CHACHA20_POLY1305)
+		return "Linux 5.11 or later; " AT_BOOT("chacha20poly1305");
+	return AT_BOOT("gcm");
 }
 
 const struct doctor_ktls_extra *doctor_ktls_extras(size_t *count)

@@ -33,17 +33,20 @@ static json_t *uring_features(const struct doctor_report *report)
 	size_t count;
 	const struct uring_cap_row *rows = uring_cap_rows(&count);
 	json_t *array = json_array();
+	char mend[DOCTOR_TEXT];
 
 	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(
 			array,
-			json_pack("{s:s, s:b, s:s?, s:s, s:s, s:s}", "name",
-				  rows[i].name, "present",
+			json_pack("{s:s, s:b, s:s?, s:s, s:s, s:s, s:s}",
+				  "name", rows[i].name, "present",
 				  doctor_uring_has(report, &rows[i]), "instead",
 				  doctor_uring_instead(report, &rows[i]),
 				  "since", rows[i].since, "used_for",
 				  rows[i].used_for, "cost",
-				  doctor_uring_cost(rows[i].name)));
+				  doctor_uring_cost(rows[i].name), "mend",
+				  doctor_uring_mend(report, &rows[i], mend,
+						    sizeof(mend))));
 	}
 	return array;
 }
@@ -61,12 +64,13 @@ static json_t *cipher_json(const struct ktls_caps *caps, unsigned cipher,
 {
 	int error = caps->cipher_error[cipher][version][direction];
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:s}", "cipher",
-			 ktls_cipher_name(cipher), "version",
-			 ktls_version_name(version), "direction",
-			 ktls_direction_name(direction), "present",
-			 caps->cipher[cipher][version][direction], "error",
-			 error ? strerror(error) : "");
+	return json_pack(
+		"{s:s, s:s, s:s, s:b, s:s, s:s}", "cipher",
+		ktls_cipher_name(cipher), "version", ktls_version_name(version),
+		"direction", ktls_direction_name(direction), "present",
+		caps->cipher[cipher][version][direction], "error",
+		error ? strerror(error) : "", "mend",
+		error ? doctor_cipher_mend((enum ktls_cipher)cipher) : "");
 }
 
 static json_t *ciphers_json(const struct ktls_caps *caps)
@@ -93,11 +97,12 @@ static json_t *ktls_features(const struct ktls_caps *caps)
 		bool has =
 			*(const bool *)((const char *)caps + extras[i].offset);
 
-		json_array_append_new(array,
-				      json_pack("{s:s, s:b, s:s, s:s}", "name",
-						extras[i].name, "present", has,
-						"since", extras[i].since,
-						"cost", extras[i].cost));
+		json_array_append_new(
+			array,
+			json_pack("{s:s, s:b, s:s, s:s, s:s}", "name",
+				  extras[i].name, "present", has, "since",
+				  extras[i].since, "used_for",
+				  extras[i].used_for, "cost", extras[i].cost));
 	}
 	return array;
 }
@@ -135,11 +140,27 @@ static json_t *limits_json(const struct doctor_report *report)
 			 (int)report->cores);
 }
 
+static json_t *ways_json(const struct doctor_report *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < report->way_count; i++) {
+		const struct doctor_way *way = &report->ways[i];
+
+		json_array_append_new(array,
+				      json_pack("{s:s, s:s, s:s}", "connection",
+						way->connection, "way",
+						doctor_way_name(way->kind),
+						"text", way->text));
+	}
+	return array;
+}
+
 static json_t *report_json(const struct doctor_report *report)
 {
 	return json_pack(
 		"{s:s, s:o, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:s?, s:b, s:s, "
-		"s:o}",
+		"s:o, s:o}",
 		"version", RINGPOST_VERSION, "kernel", kernel_json(report),
 		"io_uring", uring_json(report), "kernel_tls", ktls_json(report),
 		"libraries", "openssl", report->openssl, "liburing",
@@ -148,7 +169,7 @@ static json_t *report_json(const struct doctor_report *report)
 		report->config ? report->config->file : NULL, "can_run",
 		report->path != DOCTOR_PATH_NONE, "path",
 		doctor_path_name(report->path), "summary",
-		notes_json(&report->summary));
+		notes_json(&report->summary), "ways", ways_json(report));
 }
 
 int doctor_print_json(const struct doctor_report *report, FILE *out)

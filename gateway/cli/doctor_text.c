@@ -10,22 +10,21 @@
 #define WIDTH  79
 #define INDENT 12
 
-/* One paragraph behind a label, wrapped at blanks. */
-static void print_wrapped(FILE *out, const char *label, const char *text)
+/* One paragraph behind a label of @indent columns, wrapped at blanks. */
+static void print_behind(FILE *out, int indent, const char *label,
+			 const char *text)
 {
-	size_t column = WIDTH;
+	size_t column = (size_t)indent;
 	bool first = true;
 
-	fprintf(out, "%-*s", INDENT, label);
+	fprintf(out, "%-*s", indent, label);
 	while (*text) {
 		size_t word = strcspn(text, " ");
 
-		if (first) {
-			column = INDENT;
-		} else if (column + 1 + word > WIDTH) {
-			fprintf(out, "\n%*s", INDENT, "");
-			column = INDENT;
-		} else {
+		if (!first && column + 1 + word > WIDTH) {
+			fprintf(out, "\n%*s", indent, "");
+			column = (size_t)indent;
+		} else if (!first) {
 			fputc(' ', out);
 			column++;
 		}
@@ -36,6 +35,11 @@ static void print_wrapped(FILE *out, const char *label, const char *text)
 		text += strspn(text, " ");
 	}
 	fputc('\n', out);
+}
+
+static void print_wrapped(FILE *out, const char *label, const char *text)
+{
+	print_behind(out, INDENT, label, text);
 }
 
 static void print_notes(FILE *out, const char *label,
@@ -61,6 +65,7 @@ static void print_feature(const struct doctor_report *report,
 {
 	bool has = doctor_uring_has(report, row);
 	const char *instead = doctor_uring_instead(report, row);
+	char mend[DOCTOR_TEXT];
 
 	fprintf(out, "  %-3s  %-17s %s\n",
 		has	  ? "yes"
@@ -75,11 +80,9 @@ static void print_feature(const struct doctor_report *report,
 	else
 		fprintf(out,
 			"       %-17s costs: %s\n"
-			"       %-17s comes with Linux %s%s\n",
-			"", doctor_uring_cost(row->name), "", row->since,
-			report->level == URING_LEVEL_BEST
-				? ""
-				: "; an older io_uring is forced");
+			"       %-17s %s\n",
+			"", doctor_uring_cost(row->name), "",
+			doctor_uring_mend(report, row, mend, sizeof(mend)));
 }
 
 static void print_uring(const struct doctor_report *report, FILE *out)
@@ -121,15 +124,15 @@ static void print_cipher_errors(const struct ktls_caps *caps, FILE *out)
 {
 	for (unsigned c = KTLS_AES_128_GCM; c < KTLS_CIPHERS; c++) {
 		int error = caps->cipher_error[c][KTLS_TLS_1_3][KTLS_TX];
+		char text[DOCTOR_TEXT];
 
-		if (error)
-			fprintf(out, "  %s: the kernel says \"%s\"%s\n",
-				ktls_cipher_name(c), strerror(error),
-				c == KTLS_CHACHA20_POLY1305
-					? " (ChaCha20-Poly1305 comes with "
-					  "Linux 5.11 and the module "
-					  "chacha20poly1305)"
-					: " (module gcm, or an older kernel)");
+		if (!error)
+			continue;
+		snprintf(text, sizeof(text),
+			 "%s: the kernel says \"%s\". Mend: %s.",
+			 ktls_cipher_name((enum ktls_cipher)c), strerror(error),
+			 doctor_cipher_mend((enum ktls_cipher)c));
+		print_wrapped(out, "  missing", text);
 	}
 }
 
@@ -209,6 +212,21 @@ static void print_limits(const struct doctor_report *report, FILE *out)
 	fprintf(out, "%*scores %u\n", INDENT, "", report->cores);
 }
 
+/* A wide label; the text wraps behind it. */
+static void print_ways(const struct doctor_report *report, FILE *out)
+{
+	if (report->way_count == 0)
+		return;
+	fprintf(out, "\nways of connections\n");
+	for (size_t i = 0; i < report->way_count; i++) {
+		char label[64];
+
+		snprintf(label, sizeof(label), "  %s",
+			 report->ways[i].connection);
+		print_behind(out, 40, label, report->ways[i].text);
+	}
+}
+
 void doctor_print_text(const struct doctor_report *report, FILE *out)
 {
 	print_kernel(report, out);
@@ -218,4 +236,5 @@ void doctor_print_text(const struct doctor_report *report, FILE *out)
 	print_limits(report, out);
 	fputc('\n', out);
 	print_notes(out, "result", &report->summary);
+	print_ways(report, out);
 }

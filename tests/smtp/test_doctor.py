@@ -11,7 +11,7 @@ import socket
 import struct
 import unittest
 
-from harness import run_program
+from harness import fresh_folder, run_program
 
 TCP_ULP, SOL_TLS, TLS_TX, TLS_RX = 31, 282, 1, 2
 VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
@@ -104,6 +104,87 @@ class Truth(unittest.TestCase):
         taken = [c["present"] for c in self.tls["ciphers"]]
         self.assertEqual(self.report["path"], "kernel" if all(taken) else
                          "mixed" if any(taken) else "user")
+
+    def test_each_capability_has_its_use_and_a_mend(self):
+        for feature in self.report["io_uring"]["features"]:
+            for key in ("used_for", "since", "cost", "mend"):
+                self.assertTrue(feature[key], feature)
+        for feature in self.tls["features"]:
+            for key in ("used_for", "since", "cost"):
+                self.assertTrue(feature[key], feature)
+        for c in self.tls["ciphers"]:
+            self.assertEqual(bool(c["mend"]), not c["present"], c)
+
+    def ways(self, report=None):
+        return {w["connection"]: w["way"]
+                for w in (report or self.report)["ways"]}
+
+    def test_ways_of_connections(self):
+        """What the kernel takes decides, for clients and next hops alike."""
+        ways, here = self.ways(), has_ulp()
+        for cipher in CIPHERS:
+            for version in VERSIONS:
+                taken = sum(here and takes(cipher, version, direction)
+                            for direction in ("tx", "rx"))
+                for who in ("clients", "next hops"):
+                    self.assertEqual(
+                        ways[f"{who}, {version} {cipher}"],
+                        ("user", "part", "kernel")[taken])
+        self.assertEqual(ways["other ciphers"], "user")
+
+    def test_ways_of_what_goes_over_them(self):
+        ways = self.ways()
+        here = has_ulp()
+        self.assertEqual(ways.get("bodies, kernel TLS"),
+                         "kernel" if here else None)
+        self.assertEqual(ways["bodies, user space TLS"], "user")
+        self.assertEqual(ways["receiving"], "kernel" if here else "user")
+        self.assertEqual(ways["cut-through, DATA"], "copy")
+        features = {f["name"]: f["present"]
+                    for f in self.report["io_uring"]["features"]}
+        self.assertEqual(
+            ways["cut-through, BDAT"],
+            "kernel" if here and features["op_splice"]
+            and features["multishot_recv"] and features["buf_ring"]
+            else "copy")
+        self.assertEqual(ways["new keys (KeyUpdate)"],
+                         "user" if not here else
+                         "kernel" if rekeys() else "refused")
+
+    def with_config(self, **settings):
+        path = os.path.join(fresh_folder("doctor"), "ringpost.yaml")
+        with open(path, "w") as f:
+            json.dump({"hostname": "relay.example.test",
+                       "spool": {"path": "/var/spool/ringpost"},
+                       "listen": [{"address": "127.0.0.1:2525"}],
+                       "routes": [{"match": "*", "tls": "may",
+                                   "next_hop": "127.0.0.1:2526"}],
+                       **settings}, f)
+        done = run_program("doctor", "--json", "--config", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.ways(json.loads(done.stdout))
+
+    def test_ways_follow_the_configuration(self):
+        never = self.with_config(offload="never")
+        self.assertEqual(
+            {way for name, way in never.items()
+             if name.startswith(("clients", "next hops"))}, {"user"})
+        self.assertNotIn("cut-through, BDAT", never)
+        always = self.with_config(offload="always")
+        self.assertEqual(always["clients, TLSv1.3 AES-128-GCM"],
+                         "kernel" if has_ulp() else "refused")
+        self.assertEqual(always["other ciphers"], "refused")
+
+    def test_text_ends_with_the_ways(self):
+        text = run_program("doctor").stdout
+        head, _, tail = text.rpartition("\n\n")
+        lines = tail.splitlines()
+        self.assertEqual(lines[0], "ways of connections")
+        labels = [line[2:40].strip() for line in lines[1:]
+                  if line[2] != " "]
+        self.assertEqual(labels,
+                         [w["connection"] for w in self.report["ways"]])
+        self.assertIn("result ", head)
 
     def test_where_kernel_tls_is_expected_it_is(self):
         if os.environ.get("RINGPOST_KTLS_EXPECTED"):
