@@ -11,6 +11,8 @@
  * and is told to the stream's owner then.  Nobody else may read from @from or
  * write to @to meanwhile; what was written to @to before goes out before.
  *
+ * splice(2) knows no MSG_NOSIGNAL: the program has to ignore SIGPIPE.
+ *
  * Pipes are those of env->paths; without one, or with a policy that wants
  * another path, bytes are copied.
  */

@@ -6,7 +6,8 @@
  *   mapped  sent from a mapping of the file: kernel TLS encrypts straight from
  *           the page cache, OpenSSL encrypts from there, plain TCP copies
  *   splice  file -> pipe -> socket (splice(2)), for plain TCP and kernel TLS:
- *           a worker thread of the kernel per step, no mapping needed
+ *           a worker thread of the kernel per step, no mapping needed; the
+ *           program has to ignore SIGPIPE, there is no MSG_NOSIGNAL for it
  *   read    read into a buffer first: for bytes that have left the page cache,
  *           so that no page fault ever stalls the thread's ring
  *

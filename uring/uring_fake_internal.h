@@ -195,8 +195,9 @@ int fake_ktls_splice(struct uring_fake *fake, struct fake_sock *sock, int pipe,
 		     size_t len, bool more);
 int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
 		   uint32_t *flags);
-/* splice(2): at most one record's data into @to; *eof. A length, FAKE_BLOCK or
- * -errno: -EINVAL in front of a record of another type. */
+/* splice(2): at most one record's data into @to; *eof. A length (0 of an empty
+ * record, too), FAKE_BLOCK or -errno: -EINVAL in front of a record of another
+ * type. */
 int fake_ktls_splice_in(struct uring_fake *fake, struct fake_sock *sock,
 			void *to, size_t room, bool *eof);
 /* Part of an opened record is there to be read. */

@@ -393,11 +393,17 @@ int fake_ktls_recv(struct uring_fake *fake, struct fake_req *req,
 int fake_ktls_splice_in(struct uring_fake *fake, struct fake_sock *sock,
 			void *to, size_t room, bool *eof)
 {
-	int state = load_one(fake, sock, eof);
+	struct fake_ktls_rx *rx = sock->rx;
+	int state = 0;
 
-	if (state || *eof)
-		return state;
-	if (sock->rx->type != TYPE_DATA)
+	*eof = false;
+	if (!rx->loaded)
+		state = rx->error     ? rx->error
+			: rx->expired ? -EKEYEXPIRED
+				      : load(fake, sock, eof);
+	if (state || *eof || !rx->loaded)
+		return state; /* 0 of an empty record, too */
+	if (rx->type != TYPE_DATA)
 		return -EINVAL;
-	return (int)take_text(fake, sock->rx, to, room);
+	return (int)take_text(fake, rx, to, room);
 }

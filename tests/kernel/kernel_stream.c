@@ -15,26 +15,12 @@
 
 #include <cmocka.h>
 
-#include "tests/kernel/kernel_limits.h"
+#include "tests/kernel/kernel_shop.h"
 #include "tests/unit/ktls/test_ktls_stream_ways.h"
-
-#define SKIPPED 77
 
 static const size_t sizes[] = {1,     2,     100,   16383,  16384,  16385,
 			       32768, 65536, 99999, 131072, 262145, 1048576};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
-
-static int set_up(void **state)
-{
-	struct shop *shop = calloc(1, sizeof(*shop));
-
-	shop_open(shop);
-	shop->real = true;
-	shop->lacks_chacha = !kernel_takes(KTLS_CHACHA20_POLY1305);
-	ktls_caps_probe(ktls_kernel_system(), &shop->caps);
-	*state = shop;
-	return 0;
-}
 
 static void talk(struct world *w, const unsigned char *up,
 		 const unsigned char *down, size_t len)
@@ -110,18 +96,6 @@ static void nothing_failed_to_decrypt(void **state)
 	assert_int_equal(tls_stat("TlsDecryptError"), 0);
 }
 
-static int usable(struct ktls_caps *caps)
-{
-	const char *expected = getenv("RINGPOST_KTLS_EXPECTED");
-	char why[512];
-
-	if (ktls_caps_probe(ktls_kernel_system(), caps) == 0 && caps->ulp)
-		return 1;
-	fprintf(stderr, "no kernel TLS: %s\n",
-		ktls_caps_reason(caps, why, sizeof(why)));
-	return expected && strcmp(expected, "1") == 0 ? -1 : 0;
-}
-
 /* The kernel's own word for the keys that were changed. */
 static void the_kernel_counts_new_keys(void **state)
 {
@@ -160,8 +134,8 @@ static int run_rekey(const struct ktls_caps *caps)
 	};
 
 	if (caps->rekey_tx && caps->rekey_rx)
-		return cmocka_run_group_tests_name("rekey", tests, set_up,
-						   shop_tear_down);
+		return cmocka_run_group_tests_name(
+			"rekey", tests, kernel_shop_set_up, shop_tear_down);
 	fprintf(stderr, "keys can't be changed by this kernel (expected "
 			"below 6.14)\n");
 	return 0;
@@ -199,16 +173,16 @@ static int run_all(void)
 		cmocka_unit_test(flushes_at_any_time_leak_nothing),
 	};
 
-	return cmocka_run_group_tests_name("stream", tests, set_up,
+	return cmocka_run_group_tests_name("stream", tests, kernel_shop_set_up,
 					   shop_tear_down);
 }
 
 int main(void)
 {
 	struct ktls_caps caps;
-	int there = usable(&caps);
+	int there = kernel_usable(&caps);
 
 	if (there <= 0)
-		return there < 0 ? EXIT_FAILURE : SKIPPED;
+		return there < 0 ? EXIT_FAILURE : KERNEL_SKIPPED;
 	return run_rekey(&caps) + run_all() ? EXIT_FAILURE : EXIT_SUCCESS;
 }

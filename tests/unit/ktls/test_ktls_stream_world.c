@@ -28,6 +28,7 @@
 #define BUFFER_SIZE  20480
 #define TURNS_MAX    200000
 #define REAL_SECONDS 60
+#define BESIDE_NS    (URING_MSEC / 10)
 
 /* --- chance --- */
 
@@ -334,11 +335,22 @@ struct world_config world_seeded(uint64_t seed)
 	};
 }
 
-void world_open(struct world *w, struct shop *shop,
-		const struct world_config *config)
+static void world_connect(struct world *w)
 {
 	int fds[2];
 
+	if (w->fake)
+		assert_int_equal(uring_fake_socketpair(w->fake, fds), 0);
+	else
+		real_pair(fds);
+	w->fd = fds[0];
+	w->peer = (struct peer){.world = w, .fd = fds[1], .alert = -1};
+	w->side.world = w;
+}
+
+void world_open(struct world *w, struct shop *shop,
+		const struct world_config *config)
+{
 	*w = (struct world){.config = *config, .shop = shop};
 	w->random = config->seed * 77 + 1;
 	w->kernel.base.setsockopt = world_setsockopt;
@@ -350,13 +362,22 @@ void world_open(struct world *w, struct shop *shop,
 				   .caps = &w->caps,
 				   .kernel = &w->kernel.base,
 				   .record_limit = w->config.record_limit};
-	if (w->fake)
-		assert_int_equal(uring_fake_socketpair(w->fake, fds), 0);
-	else
-		real_pair(fds);
-	w->fd = fds[0];
-	w->peer = (struct peer){.world = w, .fd = fds[1], .alert = -1};
-	w->side.world = w;
+	world_connect(w);
+}
+
+void world_open_beside(struct world *w, struct world *host,
+		       const struct world_config *config)
+{
+	assert_null(host->host);
+	*w = (struct world){.config = *config, .shop = host->shop};
+	w->random = config->seed * 131 + 7;
+	w->host = w->beside = host;
+	host->beside = w;
+	w->fake = host->fake;
+	w->ring = host->ring;
+	w->bufs = host->bufs;
+	w->env = host->env;
+	world_connect(w);
 }
 
 void world_start(struct world *w)
@@ -368,10 +389,16 @@ void world_start(struct world *w)
 
 void world_turn(struct world *w)
 {
-	int n = uring_turn(w->ring, w->fake ? 0 : URING_MSEC);
+	int n;
 
+	/* bytes that are forwarded wait by naps, too */
+	if (w->fake && w->beside)
+		uring_fake_advance(w->fake, BESIDE_NS);
+	n = uring_turn(w->ring, w->fake ? 0 : URING_MSEC);
 	assert_true(n >= 0);
 	peer_pump(&w->peer);
+	if (w->beside)
+		peer_pump(&w->beside->peer);
 }
 
 void world_turns(struct world *w, unsigned turns)
@@ -476,6 +503,8 @@ void world_secure(struct world *w, enum ktls_role role,
 static void world_check(struct world *w)
 {
 	assert_int_equal(w->side.count[KTLS_EVENT_CLOSED], 1);
+	if (w->host)
+		return;
 	assert_int_equal(uring_inflight(w->ring), 0);
 	assert_int_equal(uring_bufs_out(w->bufs), 0);
 	if (w->fake)
@@ -491,7 +520,11 @@ void world_close(struct world *w)
 	peer_free(&w->peer);
 	world_turns(w, 2);
 	world_check(w);
+	free(w->side.in);
+	if (w->host) {
+		w->host->beside = NULL;
+		return;
+	}
 	uring_bufs_destroy(&w->bufs);
 	uring_destroy(&w->ring);
-	free(w->side.in);
 }

@@ -96,6 +96,8 @@ struct peer {
 
 struct world {
 	struct world_config config;
+	struct world *host;   /* its ring and kernel; NULL: its own */
+	struct world *beside; /* a second stream, or the first; NULL: none */
 	struct shop *shop;
 	struct uring_fake *fake; /* NULL when real */
 	struct uring *ring;
@@ -124,6 +126,10 @@ struct world_config world_seeded(uint64_t seed);
 void world_open(struct world *w, struct shop *shop,
 		const struct world_config *config);
 void world_start(struct world *w);
+/* The same for a second stream, with a peer of its own, on the ring of @host:
+ * every turn is for both. It is closed before its host. */
+void world_open_beside(struct world *w, struct world *host,
+		       const struct world_config *config);
 /* Ends what still runs and checks that nothing is left. */
 void world_close(struct world *w);
 
