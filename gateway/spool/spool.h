@@ -59,6 +59,9 @@ struct spool_config {
 	uint64_t max_unwritten;	   /* bytes waiting for the disk before writers
 				 * must wait; 0: 64 MiB */
 	unsigned worker;	   /* lowest 6 bits of new ids */
+	bool recycle;		   /* write over the files of deleted segments:
+				    * not while bodies that were sent may still
+				    * be in sockets as pages of the file (splice) */
 	spool_damage_fn damage;	   /* told by spool_open(); NULL: nobody */
 	void *damage_arg;
 };

@@ -14,13 +14,15 @@
 
 enum {
 	FORMAT_VERSION = 1,
+	SEGMENT_RECYCLED = 1, /* flag */
 };
 
 void spool_segment_header_put(unsigned char *at,
 			      const struct spool_segment_header *header)
 {
 	spool_put64(at + 8, SEGMENT_MAGIC);
-	spool_put32(at + 16, FORMAT_VERSION);
+	spool_put16(at + 16, FORMAT_VERSION);
+	spool_put16(at + 18, header->recycled ? SEGMENT_RECYCLED : 0);
 	spool_put32(at + 20, SPOOL_SEGMENT_HEADER);
 	spool_put64(at + 24, header->number);
 	spool_put64(at + 32, header->seed);
@@ -35,7 +37,8 @@ bool spool_segment_header_get(const unsigned char *at,
 {
 	if (spool_get64(at + 8) != SEGMENT_MAGIC ||
 	    spool_get64(at) != XXH3_64bits(at + 8, SPOOL_SEGMENT_HEADER - 8) ||
-	    spool_get32(at + 16) != FORMAT_VERSION ||
+	    spool_get16(at + 16) != FORMAT_VERSION ||
+	    spool_get16(at + 18) & ~SEGMENT_RECYCLED ||
 	    spool_get32(at + 20) != SPOOL_SEGMENT_HEADER ||
 	    spool_get64(at + 24) > UINT32_MAX)
 		return false;
@@ -45,6 +48,7 @@ bool spool_segment_header_get(const unsigned char *at,
 		.created = spool_get64(at + 40),
 		.last_id = spool_get64(at + 48),
 		.previous = spool_get64(at + 56),
+		.recycled = spool_get16(at + 18) & SEGMENT_RECYCLED,
 	};
 	return true;
 }

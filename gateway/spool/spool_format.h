@@ -50,6 +50,7 @@ struct spool_segment_header {
 	uint64_t created;  /* ns since 1970 */
 	uint64_t last_id;  /* highest id given out before */
 	uint64_t previous; /* position: where the segment before it ended */
+	bool recycled;	   /* behind its end is what another one was */
 };
 
 struct spool_record_header {

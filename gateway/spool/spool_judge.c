@@ -112,6 +112,13 @@ static void tell_damage(struct spool_recovery *r, enum spool_damage_kind kind,
 	spool_recovery_tell(r, &damage);
 }
 
+/* What is behind the end of a file that was used before. */
+static bool is_earlier_life(const struct spool_segment *segment,
+			    const struct spool_range *gap)
+{
+	return segment->recycled && gap->to == UINT64_MAX;
+}
+
 static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
 {
 	struct spool_segment *segment = spool_recovery_segment(r, gap->segment);
@@ -130,7 +137,7 @@ static void judge_gap(struct spool_recovery *r, const struct spool_range *gap)
 		tell_damage(r, SPOOL_DAMAGE_BAD, gap, gap->from, safe);
 	}
 	torn = safe > gap->from ? safe : gap->from;
-	if (gap->content > torn) {
+	if (gap->content > torn && !is_earlier_life(segment, gap)) {
 		r->report->torn_bytes += gap->content - torn;
 		tell_damage(r, SPOOL_DAMAGE_TORN, gap, torn, gap->content);
 	}

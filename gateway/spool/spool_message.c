@@ -171,9 +171,9 @@ static unsigned char *result_room(struct spool *spool, size_t size,
 }
 
 void spool_result_put(unsigned char *record, uint64_t id, uint32_t recipient,
-		       enum spool_result result, unsigned attempts,
-		       unsigned warned, uint64_t next_attempt,
-		       const char *reply, size_t reply_len)
+		      enum spool_result result, unsigned attempts,
+		      unsigned warned, uint64_t next_attempt, const char *reply,
+		      size_t reply_len)
 {
 	unsigned char *at = record + SPOOL_RECORD_HEADER;
 
@@ -206,8 +206,8 @@ void spool_record(struct spool *spool, struct spool_message *message,
 		(uint32_t)spool_record_size(SPOOL_RESULT_FIXED + reply_len);
 	item->record = result_room(spool, item->size, &item->buffer);
 	spool_result_put(item->record, message->id, (uint32_t)recipient, result,
-		   attempts, spool_message_warned(message, recipient),
-		   next_attempt, reply ? reply : "", reply_len);
+			 attempts, spool_message_warned(message, recipient),
+			 next_attempt, reply ? reply : "", reply_len);
 	item->message = message;
 	item->final = !message->open;
 	message->pending++;

@@ -101,7 +101,8 @@ int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,
 		return 0;
 	if (getrandom(&spool->seed, sizeof(spool->seed), 0) !=
 	    sizeof(spool->seed))
-		return spool_say(error_text, SPOOL_LOCK_NAME, "random number", EIO);
+		return spool_say(error_text, SPOOL_LOCK_NAME, "random number",
+				 EIO);
 	return seed_write(spool, error_text);
 }
 
@@ -147,6 +148,7 @@ struct spool *spool_new(const struct spool_config *config, struct uring *ring)
 						     : SPOOL_UNWRITTEN_DEFAULT;
 	spool->min_free_percent = config->min_free_percent;
 	spool->sync = config->sync;
+	spool->recycle = config->recycle;
 	spool->worker = config->worker % WORKERS_MAX;
 	spool->damage = config->damage;
 	spool->damage_arg = config->damage_arg;
@@ -230,6 +232,7 @@ void spool_close(struct spool **out)
 	uring_timer_clear(spool->ring, &spool->prepare_retry);
 	close_queue(spool);
 	close_spare(spool);
+	spool_pool_empty(spool);
 	spool_forget_segments(spool);
 	spool_buffer_unref(&spool->memory, spool->results);
 	spool_memory_free(&spool->memory);

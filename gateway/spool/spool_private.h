@@ -30,8 +30,13 @@ enum {
 	SPOOL_PUNCH_MIN = 32 * 1024, /* smaller: not worth a journal entry */
 	SPOOL_WORDS_INLINE = 2,
 	SPOOL_SEGMENT_MIN = 64 * 1024,
-	SPOOL_MOVES = 16, /* messages being moved at a time */
+	SPOOL_MOVES = 16,   /* messages being moved at a time */
+	SPOOL_POOL_MAX = 4, /* files of deleted segments kept for reuse */
+	SPOOL_YOUNG = 8,    /* segments in which no holes are made yet */
 };
+
+/* Of a file in the pool: NNNNNNNNNNNNNNNN.free. */
+#define SPOOL_POOL_SUFFIX ".free"
 
 #define SPOOL_UNWRITTEN_DEFAULT (UINT64_C(64) << 20)
 
@@ -63,8 +68,10 @@ struct spool_memory {
  * SPARE      ready to be written                  -> CURRENT, PREPARING
  * CURRENT    the append point                     -> SEALED
  * SEALED     never written again, only punched    -> DOOMED
- * DOOMED     unlinked, waits for the folder's fsync -> EMPTYING
+ * DOOMED     without its name, waits for the folder's fsync
+ *                                                 -> EMPTYING, POOLED
  * EMPTYING   its blocks are being given back      -> gone
+ * POOLED     a file without a number              -> NAMING, gone
  */
 enum spool_segment_state {
 	SPOOL_SEGMENT_PREPARING,
@@ -74,6 +81,7 @@ enum spool_segment_state {
 	SPOOL_SEGMENT_SEALED,
 	SPOOL_SEGMENT_DOOMED,
 	SPOOL_SEGMENT_EMPTYING,
+	SPOOL_SEGMENT_POOLED,
 };
 
 /* Records about this segment's messages that stand in a later one. */
@@ -106,6 +114,11 @@ struct spool_segment {
 	bool allocating;		/* FALLOCATE is in flight */
 	bool headless;			/* recovered: it has no header */
 	bool stubborn;			/* something in it can't be moved */
+	bool holed;			/* some blocks were given back */
+	bool recycling;			/* DOOMED: to be POOLED */
+	bool recycled; /* an earlier life's bytes are behind its end */
+	struct spool_extent *dead; /* big, and not given back yet; owned */
+	uint32_t dead_count, dead_room;
 };
 
 /* Where a live record is. */
@@ -269,7 +282,7 @@ struct spool {
 	struct uring *ring;
 	uint64_t segment_size, max_unwritten;
 	unsigned min_free_percent, worker;
-	bool sync;
+	bool sync, recycle;
 	int dir_fd, lock_fd;
 	uint64_t seed;
 	bool seed_unknown; /* there were segments, but no seed to read them */
@@ -290,6 +303,8 @@ struct spool {
 	uint64_t previous_end; /* position; for the next segment's header */
 	struct spool_segment *naming;	  /* waiting for an fsync */
 	struct spool_segment *naming_now; /* the fsync in flight is theirs */
+	struct spool_segment *pool;	  /* POOLED; by next */
+	unsigned pooled;		  /* in it, and on the way to it */
 	enum spool_status prepare_status; /* of the last try for a spare */
 	uint64_t retry_at;		  /* not before, by uring_now() */
 	struct uring_timer retry;	  /* an operation was refused */
@@ -461,6 +476,23 @@ void spool_folder_sync(struct spool *spool, struct spool_segment *segment);
 void spool_folder_sync_start(struct spool *spool);
 /* In spool_segment.c: a spare's name is (res == 0) on stable storage. */
 void spool_segment_named(struct spool_segment *segment, int res);
+
+/* Blocks of dead records in segments that are no longer young (or in all, when
+ * space is wanted) are given back. */
+void spool_give_back_due(struct spool *spool);
+
+/* spool_pool.c */
+/* Is the segment's file of use when nothing in it is needed any more? */
+bool spool_pool_wants(const struct spool_segment *segment);
+/* Take its name; 0, or -1 and errno. */
+int spool_pool_rename(struct spool_segment *segment);
+/* The rename is on stable storage, or (not @renamed) may come undone. False: the
+ * file isn't kept. */
+bool spool_pool_add(struct spool_segment *segment, bool renamed);
+/* A segment that needs no room, with that number and name; or NULL. */
+struct spool_segment *spool_pool_take(struct spool *spool, uint32_t number);
+/* Delete the files: space is wanted, or the end has come. */
+void spool_pool_empty(struct spool *spool);
 
 /* spool_message.c */
 uint64_t *spool_message_words(struct spool_message *message);

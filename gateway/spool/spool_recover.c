@@ -64,6 +64,8 @@ static int list_name(struct spool_recovery *r, const char *name)
 	if (aside >= r->spool->next_number)
 		r->spool->next_number = aside + 1;
 	r->set_aside += aside != 0;
+	if (spool_segment_number(name, SPOOL_POOL_SUFFIX) && !r->spool->read_only)
+		unlinkat(r->spool->dir_fd, name, 0); /* no use without us */
 	if (!number)
 		return 0;
 	slot = spool_list_add(&r->numbers, sizeof(*slot));
@@ -162,15 +164,19 @@ static void segment_read_header(struct spool_recovery *r,
 				struct spool_segment *segment,
 				struct spool_scan *scan)
 {
-	struct spool_segment_header header;
+	struct spool_segment_header header = {0};
 	struct spool_segment *previous;
 	uint64_t end;
 
 	segment->seed = r->spool->seed;
 	if (!spool_scan_header(scan, &header)) {
 		segment->headless = true;
+		/* Renamed, and nothing was written to it yet. */
+		segment->recycled =
+			header.number && header.number != segment->number;
 		return;
 	}
+	segment->recycled = header.recycled;
 	segment->seed = header.seed;
 	scan->seed = header.seed;
 	if (r->last_id < header.last_id)

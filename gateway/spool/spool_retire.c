@@ -123,14 +123,17 @@ static void on_emptied(void *owner, const struct uring_event *event)
 }
 
 /* The name is gone for good: nothing about this segment is needed. Its
- * blocks are punched first, so that closing it costs this thread nothing. */
-static void segment_empty(struct spool_segment *segment)
+ * blocks are kept for a new segment or punched, so that closing it costs this
+ * thread nothing. */
+static void segment_empty(struct spool_segment *segment, bool for_good)
 {
 	struct spool *spool = segment->spool;
 	struct uring_target target = {.fn = on_emptied, .owner = segment};
 
-	segment->state = SPOOL_SEGMENT_EMPTYING;
 	spool_segment_unpin_all(segment);
+	if (spool_pool_add(segment, for_good))
+		return;
+	segment->state = SPOOL_SEGMENT_EMPTYING;
 	if (!segment->damaged && /* else it lives on as .bad */
 	    uring_fallocate(spool->ring, target, segment->fd,
 			    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
@@ -148,7 +151,7 @@ static void segment_unlinked(struct spool_segment *segment, int res)
 		segment->spool->stats.failures++;
 		segment->later_count = 0;
 	}
-	segment_empty(segment);
+	segment_empty(segment, res >= 0);
 }
 
 static void on_folder_synced(void *owner, const struct uring_event *event)
@@ -195,6 +198,8 @@ static int segment_remove_name(struct spool_segment *segment)
 	char name[32], aside[32];
 
 	spool_segment_name(segment->number, ".log", name);
+	if (spool_pool_wants(segment))
+		return spool_pool_rename(segment);
 	if (!segment->damaged)
 		return unlinkat(dir_fd, name, 0);
 	spool_segment_name(segment->number, ".bad", aside);
@@ -261,6 +266,7 @@ void spool_segment_punch(struct spool_segment *segment, uint64_t from,
 			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
 			     to - from))
 		return;
+	segment->holed = true;
 	segment->refs++;
 	spool->inflight++;
 }
@@ -307,6 +313,57 @@ static void free_enqueue(struct spool *spool,
 	spool_enqueue(spool, item);
 }
 
+/*
+ * Most segments are empty soon after they were filled, and a file without
+ * holes can be used again; holes would be made in the file that is being
+ * written, too, and stand in the writes' way.  So what is dead in a young
+ * segment is only noted.
+ */
+static bool segment_is_young(const struct spool_segment *segment)
+{
+	const struct spool *spool = segment->spool;
+
+	return spool->recycle && !spool->space_low && spool->current &&
+	       segment->number + SPOOL_YOUNG > spool->current->number;
+}
+
+static void segment_note_dead(struct spool_segment *segment,
+			      const struct spool_extent *extent)
+{
+	if (segment->dead_count == segment->dead_room) {
+		uint32_t room =
+			segment->dead_room ? 2 * segment->dead_room : 64;
+		struct spool_extent *grown =
+			reallocarray(segment->dead, room, sizeof(*grown));
+
+		if (!grown)
+			return; /* given back with the segment */
+		segment->dead = grown;
+		segment->dead_room = room;
+	}
+	segment->dead[segment->dead_count++] = *extent;
+}
+
+static void segment_give_back_dead(struct spool_segment *segment)
+{
+	uint32_t count = segment->dead_count;
+
+	segment->dead_count = 0;
+	free_enqueue(segment->spool, segment->dead, count);
+	free(segment->dead);
+	segment->dead = NULL;
+	segment->dead_room = 0;
+}
+
+void spool_give_back_due(struct spool *spool)
+{
+	struct spool_segment *segment = spool->first;
+
+	for (; segment && !segment_is_young(segment); segment = segment->next)
+		if (segment->dead_count)
+			segment_give_back_dead(segment);
+}
+
 void spool_give_back(struct spool *spool, const struct spool_extent *extents,
 		     uint32_t count)
 {
@@ -316,6 +373,11 @@ void spool_give_back(struct spool *spool, const struct spool_extent *extents,
 		uint32_t n = 1;
 
 		if (!extent_is_worth_it(&extents[i])) {
+			i++;
+			continue;
+		}
+		if (segment_is_young(extents[i].segment)) {
+			segment_note_dead(extents[i].segment, &extents[i]);
 			i++;
 			continue;
 		}

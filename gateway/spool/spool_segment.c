@@ -35,13 +35,20 @@ struct spool_segment *spool_segment_new(struct spool *spool, uint32_t number)
 	return segment;
 }
 
-void spool_segment_free(struct spool_segment *segment)
+static void segment_unmap(struct spool_segment *segment)
 {
 	if (segment->map)
 		munmap((void *)(uintptr_t)segment->map, segment->size);
+	segment->map = NULL;
+}
+
+void spool_segment_free(struct spool_segment *segment)
+{
+	segment_unmap(segment);
 	if (segment->fd >= 0)
 		close(segment->fd);
 	free(segment->later);
+	free(segment->dead);
 	free(segment);
 }
 
@@ -100,6 +107,7 @@ void spool_segment_stamp(struct spool *spool, struct spool_segment *segment,
 		.created = spool_wall_clock(),
 		.last_id = spool->last_id,
 		.previous = spool->previous_end,
+		.recycled = segment->recycled,
 	};
 
 	spool_segment_header_put(at, &header);
@@ -235,11 +243,31 @@ static int segment_create(struct spool *spool, uint64_t size,
 	return 0;
 }
 
+/* One whose file is there already only needs its name to be safe. */
+static bool spare_recycle(struct spool *spool, uint64_t need)
+{
+	struct spool_segment *segment;
+
+	if (segment_size_for(spool, need) > spool->segment_size ||
+	    spool->next_number == UINT32_MAX)
+		return false;
+	segment = spool_pool_take(spool, spool->next_number);
+	if (!segment)
+		return false;
+	spool->next_number++;
+	spool->spare = segment;
+	segment->state = SPOOL_SEGMENT_NAMING;
+	spool_folder_sync(spool, segment);
+	return true;
+}
+
 static void spare_prepare(struct spool *spool, uint64_t need)
 {
 	int error;
 
 	assert(!spool->spare);
+	if (spare_recycle(spool, need))
+		return;
 	error = segment_create(spool, segment_size_for(spool, need),
 			       &spool->spare);
 	if (error)
@@ -308,7 +336,8 @@ void spool_segment_seal(struct spool *spool, uint64_t end)
 	spool->previous_end =
 		spool_position(segment->number, spool->sync ? end : 0);
 	segment->state = SPOOL_SEGMENT_SEALED;
-	spool_segment_punch(segment, end, segment->size);
+	if (!spool->recycle || segment->size != spool->segment_size)
+		spool_segment_punch(segment, end, segment->size);
 	spool_segment_settle(segment);
 }
 
@@ -320,6 +349,7 @@ static void take_spare(struct spool *spool)
 	segment->state = SPOOL_SEGMENT_CURRENT;
 	spool_segment_link(spool, segment);
 	spool->current = segment;
+	spool_give_back_due(spool);
 }
 
 enum spool_next spool_segment_advance(struct spool *spool, uint64_t size)
@@ -336,6 +366,7 @@ enum spool_next spool_segment_advance(struct spool *spool, uint64_t size)
 	if (spare->state != SPOOL_SEGMENT_SPARE)
 		return SPOOL_NEXT_LATER;
 	if (spare->size < need) {
+		segment_unmap(spare); /* of a file that is used again */
 		spare->size = need;
 		spare_allocate(spool);
 		return SPOOL_NEXT_LATER;

@@ -78,5 +78,9 @@ bool spool_space_low(struct spool *spool)
 		return spool->space_low;
 	spool->space_low = (uint64_t)fs.f_bavail * 100 <
 			   (uint64_t)fs.f_blocks * spool->min_free_percent;
+	if (spool->space_low) {
+		spool_pool_empty(spool);
+		spool_give_back_due(spool);
+	}
 	return spool->space_low;
 }

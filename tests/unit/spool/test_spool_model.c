@@ -29,6 +29,7 @@ enum {
 	RESULTS_MAX = 4096,
 	SECTOR = 512,
 	SEEDS = 30,
+	EARLIER_MAX = 16,
 };
 
 enum fate {
@@ -63,8 +64,18 @@ struct model_result {
 	unsigned attempts;
 };
 
+/* What a file held before it was used again: unsynced bytes that are lost in a
+ * crash leave this, not zeros. */
+struct earlier_life {
+	uint32_t number; /* the segment's that it is now */
+	size_t len;
+	unsigned char *bytes;
+};
+
 struct model {
 	struct world w;
+	struct earlier_life earlier[EARLIER_MAX];
+	size_t earlier_count; /* of all; the oldest is forgotten */
 	uint64_t rng;
 	uint64_t next_key;
 	bool small;  /* many small messages, so that segments come and go */
@@ -298,11 +309,55 @@ static void step_tidy(struct model *m)
 
 /* --- the end of a life --- */
 
+static const struct earlier_life *earlier_life(const struct model *m,
+					       uint32_t number)
+{
+	for (size_t i = 0; i < EARLIER_MAX; i++)
+		if (m->earlier[i].bytes && m->earlier[i].number == number)
+			return &m->earlier[i];
+	return NULL;
+}
+
+/* Before anything is written to a file that is used again. */
+static void note_earlier_life(struct model *m)
+{
+	const struct spool_segment *spare = m->w.spool->spare;
+	struct earlier_life *life;
+	char path[64];
+
+	if (!spare || !spare->recycled || earlier_life(m, spare->number))
+		return;
+	life = &m->earlier[m->earlier_count++ % EARLIER_MAX];
+	free(life->bytes);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", spare->fd);
+	life->bytes = world_read_file(path, &life->len);
+	life->number = spare->number;
+}
+
+static void forget_earlier_lives(struct model *m)
+{
+	for (size_t i = 0; i < EARLIER_MAX; i++)
+		free(m->earlier[i].bytes);
+	memset(m->earlier, 0, sizeof(m->earlier));
+}
+
+/* What was in [@at, @end) of the file before the segment was begun. */
+static void before_it_was(const struct model *m, uint32_t number, uint64_t at,
+			  uint64_t end, unsigned char *to)
+{
+	const struct earlier_life *life = earlier_life(m, number);
+
+	memset(to, 0, SECTOR);
+	if (life && at < life->len)
+		memcpy(to, life->bytes + at,
+		       (end < life->len ? end : life->len) - at);
+}
+
 /* Bytes that no sync has covered: each sector is there or isn't. */
 static void lose_sectors(struct model *m, const struct world *to,
 			 const struct spool_segment *segment)
 {
-	static const unsigned char zeros[SECTOR];
+	unsigned char before[SECTOR];
 	const char *path = world_segment_path(to, segment->number);
 	uint64_t at = segment->sync_off;
 	unsigned percent = (unsigned)roll(m, 4) * 33;
@@ -313,9 +368,11 @@ static void lose_sectors(struct model *m, const struct world *to,
 	while (at < segment->size) {
 		uint64_t end = (at / SECTOR + 1) * SECTOR;
 
+		before_it_was(m, segment->number, at, end, before);
 		if (roll(m, 100) < percent)
-			assert_int_equal(pwrite(fd, zeros, end - at, (off_t)at),
-					 end - at);
+			assert_int_equal(
+				pwrite(fd, before, end - at, (off_t)at),
+				end - at);
 		at = end;
 		if (at > segment->sync_off + 1000000)
 			break;
@@ -456,6 +513,7 @@ static void crash_to(struct model *m, struct world *next)
 {
 	world_init_fast(next);
 	next->config.segment_size = m->w.config.segment_size;
+	next->config.recycle = m->w.config.recycle;
 	next->fake_config = m->w.fake_config;
 	next->fake_config.seed++;
 	crash_image(m, next);
@@ -476,6 +534,7 @@ static void step_crash(struct model *m)
 	}
 	leave_old_life(m);
 	world_end(&m->w);
+	forget_earlier_lives(m);
 	m->w = next;
 	m->w.config.path = m->w.path;
 	world_open(&m->w);
@@ -504,6 +563,7 @@ static void step_restart(struct model *m)
 	leave_old_life(m);
 	model_listen(m);
 	world_close(&m->w);
+	forget_earlier_lives(m);
 	world_open(&m->w);
 	check_life(m);
 }
@@ -549,6 +609,7 @@ static void step(struct model *m)
 	else
 		world_turn(&m->w);
 	model_listen(m);
+	note_earlier_life(m);
 	/* While names are on their way to the disk much can go wrong. */
 	if (m->w.spool->naming_now && !roll(m, 8))
 		step_peek(m);
@@ -583,6 +644,7 @@ static void run_seed(uint64_t seed)
 	m->small = seed % 2;
 	m->w.config.segment_size =
 		(64 + (m->small ? 0 : roll(m, 4) * 128)) * 1024;
+	m->w.config.recycle = seed % 4 < 2;
 	m->w.fake_config.seed = seed;
 	m->w.fake_config.short_percent = (unsigned)roll(m, 2) * 20;
 	m->w.fake_config.delay_percent = (unsigned)roll(m, 3) * 25;
@@ -594,6 +656,7 @@ static void run_seed(uint64_t seed)
 	step_restart(m);
 	leave_old_life(m);
 	world_end(&m->w);
+	forget_earlier_lives(m);
 	free(m);
 }
 
