@@ -20,6 +20,7 @@ OWNER, GROUP = "news", "uucp"
 
 MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
+pickup    unix  n - n 60 1 pickup
 cleanup   unix  n - n - 0 cleanup
 qmgr      unix  n - n 300 1 qmgr
 tlsmgr    unix  - - n 1000? 1 tlsmgr
@@ -104,6 +105,8 @@ class Postfix:
             "import_environment":
                 "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C "
                 "LD_LIBRARY_PATH",
+            # sendmail's postdrop needs its libraries, too
+            "export_environment": "TZ LANG MAIL_CONFIG LD_LIBRARY_PATH",
             "maillog_file": self.log,
             "maillog_file_prefixes": self.folder,
             "myhostname": "postfix.example.test",
@@ -175,6 +178,15 @@ class Postfix:
                 raise AssertionError("Postfix does not start:\n"
                                      + self.log_text())
             time.sleep(0.05)
+
+    def sendmail(self, message, *arguments):
+        """Hands a message over as a program on its machine would."""
+        base = root()
+        env = harness.unpacked_environment(base, "usr/lib/postfix")
+        env["MAIL_CONFIG"] = os.path.join(self.folder, "config")
+        subprocess.run([os.path.join(base, "usr/sbin/sendmail"), *arguments],
+                       input=message, env=env, check=True,
+                       timeout=harness.PATIENCE)
 
     def log_text(self):
         text = ""

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What senders ask for about notifications (RFC 3461), on its way through."""
 
+import email
+import email.policy
 import unittest
 
-from harness import EXTENSIONS, Relay, RelayTest, Sink
+import postfix
+from harness import EXTENSIONS, Relay, RelayTest, Sink, needs
 
 BODY = b"Subject: test\r\n\r\nhello\r\n"
 DSN = EXTENSIONS + ("DSN",)
@@ -155,6 +158,115 @@ class Through(unittest.TestCase):
         self.assertTrue(message.sender_line.endswith(envid))
         self.assertTrue(message.recipient_lines[0].endswith(
             "NOTIFY=SUCCESS,FAILURE,DELAY" + orcpt))
+        relay.stop()
+
+
+
+class WithPostfix(unittest.TestCase):
+    def setUp(self):
+        needs(self, postfix.why_unavailable())
+
+    def start(self, thing):
+        thing.start()
+        self.addCleanup(thing.kill if isinstance(thing, Relay)
+                        else thing.stop)
+        return thing
+
+    def status(self, message):
+        """The groups of status fields of a report."""
+        self.assertEqual(message.sender, "")
+        parsed = email.message_from_bytes(message.data,
+                                          policy=email.policy.default)
+        for part in parsed.walk():
+            self.assertEqual(part.defects, [])
+        self.assertEqual(parsed.get_content_type(), "multipart/report")
+        _, status, _ = parsed.iter_parts()
+        self.assertEqual(status.get_content_type(), "message/delivery-status")
+        return status.get_payload()
+
+    def test_postfix_asks(self):
+        """sendmail -N -V -> Postfix -> relay -> sink"""
+        sink = self.start(Sink(extensions=DSN))
+        relay = self.start(Relay(sink.port))
+        up = self.start(postfix.Postfix(relay.port))
+        up.sendmail(b"Subject: x\n\nhello\n", "-N", "success,delay", "-V",
+                    "QQ+314159", "-R", "hdrs", "-f", "from@example.test",
+                    "to@example.test")
+        message = sink.wait()[0]
+        self.assertTrue(message.sender_line.endswith(
+            " RET=HDRS ENVID=QQ+2B314159"), message.sender_line)
+        self.assertEqual(message.recipient_lines, [
+            "RCPT TO:<to@example.test> NOTIFY=SUCCESS,DELAY "
+            "ORCPT=rfc822;to@example.test"])
+        relay.stop()
+
+    def test_postfix_is_told_and_reports(self):
+        """client -> relay -> Postfix -> sink without DSN: Postfix reports
+        with the names it was told; the relay does not."""
+        sink = self.start(Sink(bounces_apart=True))
+        hop = self.start(postfix.Postfix(sink.port,
+                                         smtp_tls_security_level="none"))
+        relay = self.start(Relay(hop.port))
+        with relay.client() as client:
+            client.greet()
+            client.expect(250, "MAIL FROM:<from@example.test> RET=HDRS "
+                          "ENVID=QQ+20314159")
+            client.expect(250, "RCPT TO:<a@example.test> NOTIFY=SUCCESS "
+                          "ORCPT=rfc822;Old+2BName@old.test")
+            client.expect(250, "RCPT TO:<b@example.test> NOTIFY=NEVER")
+            self.assertEqual(client.data(BODY).code, 250)
+        sink.wait_for(lambda s: s.bounces and s.messages,
+                      "mail and report; " + hop.log_text())
+        about, recipient = self.status(sink.bounces[0])
+        self.assertEqual(about["Reporting-MTA"], "dns; postfix.example.test")
+        self.assertEqual(about["Original-Envelope-Id"], "QQ 314159")
+        self.assertEqual(recipient["Original-Recipient"],
+                         "rfc822;Old+Name@old.test")
+        self.assertEqual(recipient["Action"], "relayed")
+        relay.stop()
+        self.assertEqual(relay.find_events("queue.bounced"), [])
+
+    def test_postfix_takes_our_reports(self):
+        """What the relay says of failures, delays and mail passed on reaches
+        the sender through a Postfix, in one piece."""
+        sink = self.start(Sink())
+        hop = self.start(postfix.Postfix(sink.port,
+                                         smtp_tls_security_level="none"))
+
+        def odd(session, stage, line):
+            if stage == "RCPT" and "<gone@" in line:
+                return "550-5.1.1 gone\n550 5.1.1 for g\xf6od"
+            if stage == "RCPT" and "<slow@" in line:
+                return "450 4.2.0 come back later"
+            return None
+        behind = self.start(Sink(odd))
+        relay = self.start(Relay(
+            routes=[{"match": "odd.test", "tls": "none",
+                     "next_hop": f"127.0.0.1:{behind.port}"},
+                    {"match": "*", "tls": "may",
+                     "next_hop": f"127.0.0.1:{hop.port}"}],
+            bounce={"delay_warning": ["300ms"]}))
+        with relay.client() as client:
+            client.greet()
+            client.expect(250, "MAIL FROM:<from@example.test> BODY=8BITMIME "
+                          "ENVID=x")
+            for name in ("gone", "slow", "fine"):
+                client.expect(250, f"RCPT TO:<{name}@odd.test> "
+                              "NOTIFY=SUCCESS,FAILURE,DELAY "
+                              f"ORCPT=rfc822;{name}@old.test")
+            self.assertEqual(client.data(
+                "Subject: x\r\n\r\ngrüße\r\n".encode()).code, 250)
+        sink.wait(2)
+        actions = {}
+        for message in sink.messages:
+            self.assertEqual(message.recipients, ["from@example.test"])
+            about, *groups = self.status(message)
+            self.assertEqual(about["Original-Envelope-Id"], "x")
+            for group in groups:
+                actions[group["Original-Recipient"]] = group["Action"]
+        self.assertEqual(actions, {"rfc822; gone@old.test": "failed",
+                                   "rfc822; slow@old.test": "delayed",
+                                   "rfc822; fine@old.test": "relayed"})
         relay.stop()
 
 
