@@ -6,10 +6,11 @@
  * clients, restarts, TLS keys in the kernel and peers that change theirs.
  *
  * What must hold for every seed: each message that was answered 250 reaches
- * each of its recipients with its body unchanged, or its sender is told by a
- * bounce that the next hop refused it for good; nothing arrives twice except where the next hop's 250 was
- * lost, or stood behind new keys that the kernel could not follow; nothing is
- * sent in clear after STARTTLS; no operation, buffer,
+ * each of its recipients with its body unchanged, or the next hop refused it
+ * for good, and its sender hears of that, of delays and of mail passed on
+ * exactly as its NOTIFY asked; nothing arrives twice except where the next
+ * hop's 250 was lost, or stood behind new keys that the kernel could not
+ * follow; nothing is sent in clear after STARTTLS; no operation, buffer,
  * descriptor or message is left behind.
  *
  *   sim_relay [FIRST [LAST]]     (default 1 2000)
@@ -64,6 +65,7 @@ struct world {
 	struct config *clear, *secure;
 	struct next_hop clear_hop, secure_hop;
 	uint64_t accepted, delivered, repeated, refused, restarts, bounces;
+	uint64_t notices, delays, relayed;
 	uint64_t in_kernel; /* seeds with TLS keys there */
 };
 
@@ -193,8 +195,57 @@ static const char *script(void *arg, const char *line)
 	return "550 5.1.1 unknown\r\n";
 }
 
-/* A bounce names the recipients that were given up. */
-static void bounce_received(struct sim *s, const struct sim_mail *mail)
+/* Can a reply behind new keys be lost? */
+static bool unreadable(const struct sim *s)
+{
+	return s->in_kernel && !s->rekeys;
+}
+
+/* Does the relay know that it was taken? Otherwise it may send it again. */
+static bool known(const struct sim *s, const struct sim_mail *mail)
+{
+	return mail->answered && !(mail->rekeyed && unreadable(s));
+}
+
+/* What a sender said of NOTIFY, for recipient @rcpt. */
+static bool asked(const struct sim_message *m, size_t rcpt, const char *word)
+{
+	return strstr(m->params[rcpt], word) != NULL;
+}
+
+static bool unsaid(const struct sim_message *m, size_t rcpt)
+{
+	return m->params[rcpt][0] == '\0';
+}
+
+/* One group of a notification: @field is its Final-Recipient. */
+static void count_notice(struct sim *s, const char *field, unsigned number,
+			 unsigned rcpt)
+{
+	const char *action = strstr(field, "\r\nAction: ");
+	struct sim_message *m = &s->messages[number];
+
+	CHECK(action, "no action", number);
+	action += strlen("\r\nAction: ");
+	if (strncmp(action, "failed\r\n", 8) == 0) {
+		CHECK(m->failed[rcpt], "a bounce without a failure", number);
+		CHECK(unsaid(m, rcpt) || asked(m, rcpt, "FAILURE"),
+		      "a bounce unasked", number);
+		m->bounced[rcpt]++;
+	} else if (strncmp(action, "delayed\r\n", 9) == 0) {
+		CHECK(unsaid(m, rcpt) || asked(m, rcpt, "DELAY"),
+		      "a warning unasked", number);
+		m->delayed[rcpt]++;
+	} else {
+		CHECK(strncmp(action, "relayed\r\n", 9) == 0, action, number);
+		CHECK(asked(m, rcpt, "SUCCESS") && !s->server.config.dsn,
+		      "'relayed' unasked", number);
+		m->relayed[rcpt]++;
+	}
+}
+
+/* A notification names those it is about. */
+static void notice_received(struct sim *s, const struct sim_mail *mail)
 {
 	static const char field[] = "Final-Recipient: rfc822; m";
 	char *text = strndup((const char *)mail->body, mail->len);
@@ -202,21 +253,14 @@ static void bounce_received(struct sim *s, const struct sim_mail *mail)
 
 	for (char *at = text; (at = strstr(at, field)); at++) {
 		CHECK(message_of(s, at, field, &number, &rcpt),
-		      "a bounce for a stranger", 0);
-		CHECK(s->messages[number].failed[rcpt],
-		      "a bounce without a failure", number);
-		s->messages[number].bounced[rcpt]++;
+		      "a notification for a stranger", 0);
+		count_notice(s, at, number, rcpt);
+		s->messages[number].doubtful[rcpt] += !known(s, mail);
 		found_here++;
 	}
-	CHECK(found_here > 0, "a bounce about nobody", 0);
-	s->world->bounces++;
+	CHECK(found_here > 0, "a notification about nobody", 0);
+	s->world->notices++;
 	free(text);
-}
-
-/* Can a reply behind new keys be lost? */
-static bool unreadable(const struct sim *s)
-{
-	return s->in_kernel && !s->rekeys;
 }
 
 static void received(void *arg, const struct sim_mail *mail)
@@ -225,7 +269,7 @@ static void received(void *arg, const struct sim_mail *mail)
 	unsigned number, rcpt;
 
 	if (strncmp(mail->from, "MAIL FROM:<>", 12) == 0) {
-		bounce_received(s, mail);
+		notice_received(s, mail);
 		return;
 	}
 	CHECK(message_of(s, mail->from, "MAIL FROM:<m", &number, &rcpt),
@@ -242,9 +286,13 @@ static void received(void *arg, const struct sim_mail *mail)
 		snprintf(text, sizeof(text), "<%s", mail->rcpts[i]);
 		CHECK(message_of(s, text, "<m", &number, &rcpt), "a stranger",
 		      i);
+		CHECK(strcmp(mail->params[i],
+			     s->server.config.dsn
+				     ? s->messages[number].params[rcpt]
+				     : "") == 0,
+		      "NOTIFY changed", number);
 		s->messages[number].copies[rcpt]++;
-		s->messages[number].unanswered[rcpt] +=
-			!mail->answered || (mail->rekeyed && unreadable(s));
+		s->messages[number].unanswered[rcpt] += !known(s, mail);
 	}
 }
 
@@ -258,6 +306,19 @@ static struct sim_message *next_message(void *arg)
 		       ? &s->messages[s->next_message++]
 		       : NULL;
 }
+
+static const char *const notify[] = {
+	"",
+	"",
+	"",
+	" NOTIFY=NEVER",
+	" NOTIFY=SUCCESS",
+	" NOTIFY=FAILURE",
+	" NOTIFY=DELAY",
+	" NOTIFY=SUCCESS,FAILURE,DELAY",
+};
+
+#define NOTIFY_COUNT (sizeof(notify) / sizeof(notify[0]))
 
 static void make_message(struct sim *s, unsigned number)
 {
@@ -279,9 +340,12 @@ static void make_message(struct sim *s, unsigned number)
 		m->len += (size_t)sprintf(m->body + m->len, "\r\n");
 	}
 	m->rcpt_count = 1 + (size_t)sim_random_below(&s->random, 3);
-	for (size_t i = 0; i < m->rcpt_count; i++)
+	for (size_t i = 0; i < m->rcpt_count; i++) {
 		snprintf(m->rcpts[i], sizeof(m->rcpts[i]),
 			 "m%u-%zu@example.test", number, i);
+		snprintf(m->params[i], sizeof(m->params[i]), "%s",
+			 notify[sim_random_below(&s->random, NOTIFY_COUNT)]);
+	}
 }
 
 static void open_client(struct sim *s, size_t i)
@@ -392,6 +456,7 @@ static void set_up(struct sim *s)
 		.ctx = s->tls ? s->world->server_ctx : NULL,
 		.no_pipelining = sim_random_percent(&s->random, 30),
 		.no_chunking = sim_random_percent(&s->random, 50),
+		.dsn = sim_random_percent(&s->random, 30),
 		.refuse_percent = (unsigned)sim_random_below(&s->random, 10),
 		.drop_percent = (unsigned)sim_random_below(&s->random, 5),
 		.rekey_percent = (unsigned)sim_random_below(&s->random, 5),
@@ -458,12 +523,36 @@ static void run(struct sim *s)
 	}
 }
 
+static bool wants_failure(const struct sim_message *m, size_t i)
+{
+	return unsaid(m, i) || asked(m, i, "FAILURE");
+}
+
+/* No more than there is to tell, and all of it. */
+static void check_notices(struct sim *s, const struct sim_message *m, size_t i)
+{
+	bool passed_on = m->copies[i] > 0 && asked(m, i, "SUCCESS") &&
+			 !s->server.config.dsn;
+
+	CHECK(m->relayed[i] <= m->copies[i] + m->doubtful[i] || s->resets,
+	      "'relayed' too often", m->number);
+	CHECK(!m->accepted || !passed_on || m->relayed[i] > 0 || m->failed[i],
+	      "no 'relayed'", m->number);
+	CHECK(m->delayed[i] <= 1 + m->doubtful[i] || s->resets, "warned twice",
+	      m->number);
+	s->world->delays += m->delayed[i];
+	s->world->relayed += m->relayed[i];
+	s->world->bounces += m->bounced[i];
+}
+
 static void check_message(struct sim *s, const struct sim_message *m)
 {
 	for (size_t i = 0; i < m->rcpt_count; i++) {
+		check_notices(s, m, i);
 		if (m->accepted)
-			CHECK(m->copies[i] > 0 || m->bounced[i] > 0, "lost",
-			      m->number);
+			CHECK(m->copies[i] > 0 || m->bounced[i] > 0 ||
+				      (m->failed[i] && !wants_failure(m, i)),
+			      "lost", m->number);
 		CHECK(m->copies[i] <= 1 + m->unanswered[i] || s->resets,
 		      "repeated", m->number);
 		s->world->delivered += m->copies[i] > 0;
@@ -537,6 +626,7 @@ static struct config *make_config(const struct world *w, const char *level)
 		 "relay_from: [\"127.0.0.0/8\"]\n"
 		 "limits: {message_size: 1MiB}\n"
 		 "retry: {schedule: [1s, 2s, 4s], expire: 5d}\n"
+		 "bounce: {delay_warning: [1s]}\n"
 		 "routes:\n  - {match: \"*\", next_hop: \"127.0.0.1:%d\", "
 		 "tls: %s, connections: 3, messages_per_connection: 5}\n",
 		 w->dir, PORT, level);
@@ -602,11 +692,13 @@ int main(int argc, char **argv)
 	unmake_world(&w);
 	printf("seeds=%llu accepted=%llu delivered=%llu lost=0 "
 	       "repeated_after_lost_reply=%llu refused=%llu bounces=%llu "
+	       "delay_warnings=%llu relayed=%llu notifications=%llu "
 	       "restarts=%llu kernel_tls=%llu\n",
 	       (unsigned long long)(last - first + 1),
 	       (unsigned long long)w.accepted, (unsigned long long)w.delivered,
 	       (unsigned long long)w.repeated, (unsigned long long)w.refused,
-	       (unsigned long long)w.bounces, (unsigned long long)w.restarts,
-	       (unsigned long long)w.in_kernel);
+	       (unsigned long long)w.bounces, (unsigned long long)w.delays,
+	       (unsigned long long)w.relayed, (unsigned long long)w.notices,
+	       (unsigned long long)w.restarts, (unsigned long long)w.in_kernel);
 	return 0;
 }

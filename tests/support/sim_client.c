@@ -85,7 +85,8 @@ static void put_command(struct sim_client *c)
 	if (c->sent == 0)
 		put(c, "MAIL FROM:<m%u@sender.test>\r\n", c->message->number);
 	else
-		put(c, "RCPT TO:<%s>\r\n", c->message->rcpts[c->sent - 1]);
+		put(c, "RCPT TO:<%s>%s\r\n", c->message->rcpts[c->sent - 1],
+		    c->message->params[c->sent - 1]);
 	c->sent++;
 }
 

@@ -19,13 +19,16 @@ struct sim_message {
 	char *body; /* CRLF lines, ends with CRLF, no NUL */
 	size_t len;
 	char rcpts[4][64];
+	char params[4][48]; /* of RCPT, with a blank in front, or "" */
 	size_t rcpt_count;
 	bool offered;		/* given to a client */
 	bool accepted;		/* 250 was read: a promise */
 	unsigned copies[4];	/* deliveries seen, per recipient */
 	unsigned unanswered[4]; /* of them: the next hop's 250 was never sent */
 	bool failed[4];		/* the next hop said 5xx */
-	unsigned bounced[4];	/* bounces that name the recipient */
+	/* notifications that name the recipient */
+	unsigned bounced[4], delayed[4], relayed[4];
+	unsigned doubtful[4]; /* of them: may have been repeated */
 };
 
 struct sim_client_config {

@@ -140,6 +140,8 @@ static void ehlo(struct sim_server *s, struct sim_server_conn *c)
 		say(c, "250-PIPELINING\r\n");
 	if (!s->config.no_chunking)
 		say(c, "250-CHUNKING\r\n");
+	if (s->config.dsn)
+		say(c, "250-DSN\r\n");
 	if (s->config.ctx && !c->tls)
 		say(c, "250-STARTTLS\r\n");
 	say(c, "250-SIZE 10000000\r\n250 8BITMIME\r\n");
@@ -153,6 +155,7 @@ static void message_done(struct sim_server *s, struct sim_server_conn *c)
 	struct sim_mail mail = {
 		.from = c->from,
 		.rcpts = c->rcpts,
+		.params = c->params,
 		.rcpt_count = c->rcpt_count,
 		.body = c->body.len ? sim_bytes_at(&c->body) : NULL,
 		.len = c->body.len,
@@ -181,6 +184,7 @@ static void add_rcpt(struct sim_server_conn *c, const char *line)
 	const char *to = from ? strchr(from, '>') : NULL;
 
 	assert(from && to && c->rcpt_count < SIM_SERVER_RCPTS);
+	snprintf(c->params[c->rcpt_count], sizeof(c->params[0]), "%s", to + 1);
 	snprintf(c->rcpts[c->rcpt_count++], sizeof(c->rcpts[0]), "%.*s",
 		 (int)(to - from - 1), from + 1);
 }

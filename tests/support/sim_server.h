@@ -20,7 +20,7 @@
 
 struct sim_mail {
 	const char *from;
-	char (*rcpts)[128];
+	char (*rcpts)[128], (*params)[128]; /* RCPT: mailbox, what follows */
 	size_t rcpt_count;
 	const unsigned char *body;
 	size_t len;
@@ -36,6 +36,7 @@ struct sim_server_config {
 	uint64_t seed;
 	struct ktls_ctx *ctx; /* NULL: no STARTTLS */
 	bool no_pipelining, no_chunking, helo_only;
+	bool dsn; /* announced */
 	/* chance per opportunity */
 	unsigned refuse_percent; /* 4xx to MAIL, RCPT or the message */
 	unsigned fail_percent;	 /* 5xx likewise */
@@ -61,7 +62,7 @@ struct sim_server_conn {
 	bool hang_up; /* after a 421, once it is out */
 	bool rekeyed;
 	char from[256];
-	char rcpts[SIM_SERVER_RCPTS][128];
+	char rcpts[SIM_SERVER_RCPTS][128], params[SIM_SERVER_RCPTS][128];
 	size_t rcpt_count;
 	uint64_t chunk_left;
 	struct sim_bytes body;
