@@ -39,7 +39,9 @@ int ktls_install(const struct ktls_kernel *kernel, int fd,
 		 enum ktls_direction dir, const struct ktls_keys *keys);
 
 /* ktls_expect_no_pad() - TLS_RX_EXPECT_NO_PAD (6.0, TLS 1.3, after RX): saves
- * a copy of received records; only a hint, errors are ignored. */
+ * a copy of received records; errors are ignored. Only for peers that never
+ * pad: of padded records that one receive joins the second and later ones come
+ * out in the wrong place (docs/control-records.md). */
 void ktls_expect_no_pad(const struct ktls_kernel *kernel, int fd);
 
 #endif

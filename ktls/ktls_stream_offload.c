@@ -116,9 +116,7 @@ static enum kstream_state offload_commit(struct ktls_stream_private *p,
 		p->reason[dir] = KTLS_REASON_NONE;
 		kstream_rekey_keep(p, dir, &keys[dir]);
 	}
-	if (wanted[KTLS_RX] && p->env->caps->no_pad &&
-	    p->agreed->version == KTLS_TLS_1_3)
-		ktls_expect_no_pad(kernel, p->fd);
+	/* No ktls_expect_no_pad(): a peer may pad whenever it likes. */
 	return p->state;
 }
 
