@@ -111,8 +111,8 @@ def round_of(folder, number, messages, before, total):
     finally:
         relay.kill()
         peers.kill()
-    for event in relay.events:
-        if str(event.get("tls", "")).startswith("TLS") and "offload" in event:
+    for event in relay.events:  # of connections that carried something
+        if "offload" in event and event["messages"] > 0:
             add(total, {"offload " + event["offload"]: 1})
     add(total, {
         "connections_in": sent["handshakes"],
