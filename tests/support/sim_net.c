@@ -41,14 +41,23 @@ void sim_net_open(struct sim_net *net, const struct uring_fake_config *fake,
 
 void sim_net_kernel_tls(struct sim_net *net, bool rekeys)
 {
+	const struct ktls_paths_config paths = {
+		.policy.path = KTLS_PATH_MAPPED, /* and no bytes are too few */
+		.pipes = KTLS_PATHS_NONE,
+	};
+	int r = ktls_paths_create(&paths, &net->paths);
+
+	assert(r == 0);
 	soft_tls_kernel_init(&net->soft, net->fake, rekeys, &net->caps);
 	net->env.kernel = &net->soft.base;
+	net->env.paths = net->paths;
 }
 
 void sim_net_close(struct sim_net *net)
 {
 	assert(uring_inflight(net->ring) == 0);
 	assert(uring_bufs_out(net->bufs) == 0);
+	ktls_paths_destroy(&net->paths);
 	uring_bufs_destroy(&net->bufs);
 	uring_destroy(&net->ring);
 }

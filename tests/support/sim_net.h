@@ -20,13 +20,15 @@ struct sim_net {
 	struct ktls_caps caps;
 	struct ktls_kernel kernel;
 	struct soft_tls_kernel soft; /* after sim_net_kernel_tls() */
+	struct ktls_paths *paths;    /* likewise */
 	struct ktls_env env;
 };
 
 /* @buffers: receive buffers, a power of two. Fails by assert(). */
 void sim_net_open(struct sim_net *net, const struct uring_fake_config *fake,
 		  unsigned buffers);
-/* From now on keys go into the kernel, which can change them or not. */
+/* From now on keys go into the kernel, which can change them or not, however
+ * few bytes they are for. */
 void sim_net_kernel_tls(struct sim_net *net, bool rekeys);
 /* Asserts that no operation and no buffer is left. */
 void sim_net_close(struct sim_net *net);

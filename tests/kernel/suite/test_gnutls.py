@@ -10,7 +10,8 @@ import test_relay
 from harness import Relay, Sink
 
 CAN_REKEY = test_relay.RELEASE >= (6, 14)
-BODY = b"X-Tag: gnutls\r\n\r\n" + b".line of text\r\n" * 5000
+# So much that keys in the kernel pay off.
+BODY = b"X-Tag: gnutls\r\n\r\n" + b".line of text\r\n" * 30000
 NEW_KEYS = ("421 4.7.0 relay.example.test New TLS keys need a new connection, "
             "closing connection")
 
