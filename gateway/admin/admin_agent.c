@@ -7,17 +7,24 @@
 #include "gateway/admin/admin_job.h"
 #include "uring/uring.h"
 #include "uring/uring_op.h"
+#include "uring/uring_timer.h"
+
+#define REST_TIME (2 * URING_MSEC)
 
 struct admin_agent {
 	struct uring *ring;
 	struct queue *queue;
 	struct admin_job *first, **last; /* in turns */
 	bool ticking;			 /* a NOP is in flight */
+	struct uring_timer rest;
 	bool stopping;
 	pthread_mutex_t lock; /* guards what follows */
 	struct admin_port *posted[ADMIN_POSTED_MAX];
 	unsigned posted_count;
 };
+
+static void on_tick(void *owner, const struct uring_event *event);
+static void on_rested(void *owner);
 
 struct admin_agent *admin_agent_create(struct uring *ring, struct queue *queue)
 {
@@ -28,6 +35,7 @@ struct admin_agent *admin_agent_create(struct uring *ring, struct queue *queue)
 	agent->ring = ring;
 	agent->queue = queue;
 	agent->last = &agent->first;
+	agent->rest = (struct uring_timer){.fn = on_rested, .owner = agent};
 	pthread_mutex_init(&agent->lock, NULL);
 	return agent;
 }
@@ -51,8 +59,6 @@ static struct admin_job *pop(struct admin_agent *agent)
 	return job;
 }
 
-static void on_tick(void *owner, const struct uring_event *event);
-
 /* Go on in the next turn; without an operation for that, at the next wake. */
 static void tick(struct admin_agent *agent)
 {
@@ -62,9 +68,11 @@ static void tick(struct admin_agent *agent)
 		agent->ticking = uring_nop(agent->ring, target) != NULL;
 }
 
-/* One job has its turn. False: none is left, or all wait for their readers. */
-static bool work(struct admin_agent *agent)
+/* One job has its turn; what the others wait for comes by admin_agent_wake(),
+ * or by the timer. */
+static void work(struct admin_agent *agent)
 {
+	bool rests = false;
 	unsigned jobs = 0;
 
 	for (struct admin_job *j = agent->first; j; j = j->next)
@@ -77,10 +85,15 @@ static bool work(struct admin_agent *agent)
 			admin_job_free(&job);
 		else
 			push(agent, job);
-		if (r != ADMIN_JOB_WAITS)
-			return agent->first != NULL;
+		if (r == ADMIN_JOB_DONE || r == ADMIN_JOB_MORE) {
+			if (agent->first)
+				tick(agent);
+			return;
+		}
+		rests |= r == ADMIN_JOB_RESTS;
 	}
-	return false;
+	if (rests)
+		uring_timer_set(agent->ring, &agent->rest, REST_TIME);
 }
 
 static void on_tick(void *owner, const struct uring_event *event)
@@ -88,8 +101,13 @@ static void on_tick(void *owner, const struct uring_event *event)
 	struct admin_agent *agent = owner;
 
 	agent->ticking = false;
-	if (!agent->stopping && work(agent))
-		tick(agent);
+	if (!agent->stopping)
+		work(agent);
+}
+
+static void on_rested(void *owner)
+{
+	work(owner);
 }
 
 void admin_agent_post(struct admin_agent *agent, struct admin_port *port)
@@ -148,6 +166,7 @@ void admin_agent_stop(struct admin_agent *agent)
 	struct admin_job *job;
 
 	agent->stopping = true;
+	uring_timer_clear(agent->ring, &agent->rest);
 	take_posted(agent);
 	while ((job = pop(agent))) {
 		admin_job_refuse(job);

@@ -27,7 +27,7 @@ struct admin_call {
 	struct admin_call_track *tracks; /* one per worker */
 	unsigned track_count;
 	struct admin_counts counts;
-	bool over, blocked, moved, refused, no_memory;
+	bool over, blocked, moved, refused, no_memory, was_so;
 	uint64_t rows;		       /* passed on */
 	uint64_t last_id;	       /* list: of the last row */
 	struct admin_summary *summary; /* NULL until the first row */
@@ -35,6 +35,7 @@ struct admin_call {
 
 /* What a command makes of its rows; finish() says the last line. */
 struct admin_step {
+	void (*begin)(struct admin_call *call); /* before workers; or NULL */
 	void (*rows)(struct admin_call *call);
 	void (*finish)(struct admin_call *call);
 };

@@ -141,6 +141,7 @@ static void add_counts(struct admin_call *call)
 		call->counts.busy += port->counts.busy;
 		call->counts.failed += port->counts.failed;
 		call->counts.unwanted += port->counts.unwanted;
+		call->no_memory |= port->counts.no_memory;
 	}
 }
 
@@ -159,7 +160,7 @@ static void finish(struct admin_call *call)
 		admin_call_fail(call, "unavailable",
 				"the relay is stopping, or has too many "
 				"requests; try again");
-	else if (call->counts.failed > 0 || call->no_memory)
+	else if (call->no_memory)
 		admin_call_fail(call, "failed", "out of memory");
 	else
 		admin_steps[call->request->command].finish(call);
@@ -199,8 +200,14 @@ struct admin_call *admin_call_begin(struct admin_core *core, const char *text,
 	call->who = *who;
 	r = admin_request_parse(text, len, core->config.wall_clock(),
 				&call->request, &error);
-	if (r == 0 && !open_ports(call))
-		r = -ENOMEM;
+	if (r == 0) {
+		snprintf(call->request->by, sizeof(call->request->by), "uid %u",
+			 (unsigned)who->uid);
+		if (admin_steps[call->request->command].begin)
+			admin_steps[call->request->command].begin(call);
+		if (!call->over && !open_ports(call))
+			r = -ENOMEM;
+	}
 	if (r == -ENOMEM)
 		admin_call_fail(call, "failed", "out of memory");
 	else if (r < 0)

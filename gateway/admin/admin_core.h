@@ -29,6 +29,7 @@ struct admin_core;
 struct admin_core_config {
 	const struct admin_worker *workers; /* copied */
 	unsigned worker_count;
+	struct suspended *suspended; /* borrowed; NULL: none can be */
 	/* Some call has news: admin_call_pump() all of them, soon. Any thread. */
 	void (*news)(void *arg);
 	void *arg;

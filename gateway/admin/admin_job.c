@@ -7,6 +7,8 @@
 
 /* Domains cost more than entries. */
 #define DOMAIN_COST 8
+/* On top of looking at it: records, a line of the log. */
+#define ACTION_COST 8
 
 struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 {
@@ -17,7 +19,7 @@ struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 		return NULL;
 	job->queue = queue;
 	job->port = port;
-	if (request->command == ADMIN_SUMMARY) {
+	if (request->command == ADMIN_SUMMARY || request->destination) {
 		job->domains = queue_domains_begin(queue);
 		if (job->domains)
 			return job;
@@ -91,6 +93,72 @@ static bool list_turn(struct admin_job *job, int budget)
 	       !job->page_over;
 }
 
+/* --- actions --- */
+
+static void count(struct admin_counts *counts, enum queue_acted r)
+{
+	counts->changed += r == QUEUE_CHANGED;
+	counts->unwanted += r == QUEUE_UNWANTED;
+	counts->busy += r == QUEUE_BUSY;
+	counts->failed += r == QUEUE_FAILED;
+}
+
+static enum queue_verb verb_of(enum admin_command command)
+{
+	static const enum queue_verb verbs[] = {
+		[ADMIN_RETRY] = QUEUE_RETRY,	 [ADMIN_HOLD] = QUEUE_HOLD,
+		[ADMIN_RELEASE] = QUEUE_RELEASE, [ADMIN_BOUNCE] = QUEUE_BOUNCE,
+		[ADMIN_DELETE] = QUEUE_DELETE,	 [ADMIN_MOVE] = QUEUE_MOVE,
+	};
+
+	return verbs[command];
+}
+
+static bool on_entry(void *arg, const struct queue_entry *entry)
+{
+	struct admin_job *job = arg;
+	const struct admin_request *request = job->port->request;
+	struct queue_action action = {
+		.verb = verb_of(request->command),
+		.filter = &request->filter,
+		.by = request->by,
+		.reason = request->reason,
+		.to = request->to.text ? &request->to : NULL,
+	};
+
+	job->counts.seen++;
+	job->spool = entry->spool;
+	job->look.budget -= ACTION_COST;
+	count(&job->counts, queue_act(job->queue, entry, &action));
+	return !queue_act_behind(job->queue, job->spool);
+}
+
+static bool action_turn(struct admin_job *job, int budget)
+{
+	bool more = queue_look_on(&job->look, budget, on_entry, job);
+
+	queue_acted(job->queue);
+	return more;
+}
+
+/* --- suspend, resume --- */
+
+static void on_suspended(void *arg, const struct queue_domain *domain)
+{
+	struct admin_job *job = arg;
+	const struct admin_request *request = job->port->request;
+
+	count(&job->counts,
+	      queue_suspend(job->queue, domain, request->destination,
+			    request->command == ADMIN_SUSPEND));
+}
+
+static bool suspend_turn(struct admin_job *job, int budget)
+{
+	return queue_domains_on(job->domains, budget / DOMAIN_COST,
+				on_suspended, job);
+}
+
 /* --- a turn --- */
 
 static bool turn(struct admin_job *job, int budget)
@@ -102,6 +170,16 @@ static bool turn(struct admin_job *job, int budget)
 		return list_turn(job, budget);
 	case ADMIN_SHOW:
 		return admin_show_turn(job);
+	case ADMIN_RETRY:
+	case ADMIN_HOLD:
+	case ADMIN_RELEASE:
+	case ADMIN_BOUNCE:
+	case ADMIN_DELETE:
+	case ADMIN_MOVE:
+		return action_turn(job, budget);
+	case ADMIN_SUSPEND:
+	case ADMIN_RESUME:
+		return suspend_turn(job, budget);
 	case ADMIN_COMMANDS:
 		break;
 	}
@@ -114,10 +192,12 @@ enum admin_job_result admin_job_turn(struct admin_job *job, int budget)
 	if (!admin_port_cancelled(job->port)) {
 		if (admin_port_full(job->port))
 			return ADMIN_JOB_WAITS;
+		if (queue_act_behind(job->queue, job->spool))
+			return ADMIN_JOB_RESTS;
 		if (turn(job, budget) && !job->no_memory)
 			return ADMIN_JOB_MORE;
 	}
-	job->counts.failed += job->no_memory;
+	job->counts.no_memory = job->no_memory;
 	admin_port_finish(job->port, &job->counts, false);
 	return ADMIN_JOB_DONE;
 }

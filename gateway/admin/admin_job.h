@@ -4,12 +4,14 @@
 #define GATEWAY_ADMIN_ADMIN_JOB_H
 
 #include "gateway/admin/admin_port.h"
+#include "gateway/queue/queue_act.h"
 
 struct queue;
 
 enum admin_job_result {
 	ADMIN_JOB_MORE,	 /* there is more to do */
 	ADMIN_JOB_WAITS, /* for its reader */
+	ADMIN_JOB_RESTS, /* the disk is behind: a little later */
 	ADMIN_JOB_DONE,
 };
 
@@ -21,6 +23,7 @@ struct admin_job {
 	bool no_memory;
 	struct queue_look look;
 	struct queue_domains *domains;
+	struct spool *spool; /* actions: the last one's */
 	/* list */
 	uint64_t rows;	   /* so far */
 	uint64_t page_end; /* id of the last message that is in it */

@@ -23,6 +23,7 @@ struct admin_counts {
 	uint64_t busy;	   /* in delivery: left alone */
 	uint64_t failed;   /* could not be: no memory, no disk */
 	uint64_t unwanted; /* were so already */
+	bool no_memory;	   /* the answer is not whole */
 };
 
 struct admin_port {

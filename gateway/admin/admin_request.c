@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
 #include "gateway/log/log.h"
 
-#define DEFAULT_LIMIT 100
+#define DEFAULT_LIMIT	 100
+#define ADMIN_REASON_MAX 200
 
 /* What a command takes beside its name. */
 enum takes {
@@ -21,7 +23,11 @@ enum takes {
 	TAKES_AFTER = 4,
 	TAKES_BY = 8,
 	TAKES_CONTENT = 16,
-	NEEDS_ID = 32, /* exactly one */
+	NEEDS_ID = 32,	 /* exactly one */
+	NEEDS_SOME = 64, /* a filter, or all */
+	TAKES_REASON = 128,
+	NEEDS_DESTINATION = 256,
+	NEEDS_TO = 512,
 };
 
 static const struct {
@@ -31,6 +37,14 @@ static const struct {
 	[ADMIN_SUMMARY] = {"summary", TAKES_LIMIT | TAKES_BY},
 	[ADMIN_LIST] = {"list", TAKES_FILTER | TAKES_LIMIT | TAKES_AFTER},
 	[ADMIN_SHOW] = {"show", TAKES_FILTER | TAKES_CONTENT | NEEDS_ID},
+	[ADMIN_RETRY] = {"retry", TAKES_FILTER | NEEDS_SOME},
+	[ADMIN_HOLD] = {"hold", TAKES_FILTER | NEEDS_SOME},
+	[ADMIN_RELEASE] = {"release", TAKES_FILTER | NEEDS_SOME},
+	[ADMIN_BOUNCE] = {"bounce", TAKES_FILTER | NEEDS_SOME | TAKES_REASON},
+	[ADMIN_DELETE] = {"delete", TAKES_FILTER | NEEDS_SOME},
+	[ADMIN_MOVE] = {"move", TAKES_FILTER | NEEDS_SOME | NEEDS_TO},
+	[ADMIN_SUSPEND] = {"suspend", NEEDS_DESTINATION},
+	[ADMIN_RESUME] = {"resume", NEEDS_DESTINATION},
 };
 
 const char *admin_command_name(enum admin_command command)
@@ -246,6 +260,36 @@ static bool read_by(struct reading *r, const json_t *value)
 	       refuse(r, "'by' must be domain or destination");
 }
 
+/* It stands in notifications, logs and the spool. */
+static bool read_reason(struct reading *r, const json_t *value)
+{
+	const char **out = &r->request->reason;
+
+	if (!read_word(r, "reason", value, out))
+		return false;
+	if (strlen(*out) > ADMIN_REASON_MAX)
+		return refuse(r, "'reason' is longer than %d octets",
+			      ADMIN_REASON_MAX);
+	for (const char *at = *out; *at; at++)
+		if (*at < 0x20 || *at > 0x7e)
+			return refuse(r, "'reason' must be printable ASCII");
+	return true;
+}
+
+static bool read_to(struct reading *r, const json_t *value)
+{
+	struct config_next_hop *to = &r->request->to;
+	const char *text, *wrong;
+
+	if (!read_word(r, "to", value, &text))
+		return false;
+	wrong = config_address_next_hop(text, to);
+	if (!wrong && to->host && to->text && strlen(to->text) < 300)
+		return true;
+	return refuse(r, "'to' is '%.80s': %s; expected host:port", text,
+		      wrong ? wrong : "it is too long");
+}
+
 /* "expected domain, by..." would repeat the manual: the command's name and the
  * wrong key are enough. */
 static bool read_key(struct reading *r, const char *key, json_t *value)
@@ -265,6 +309,14 @@ static bool read_key(struct reading *r, const char *key, json_t *value)
 		return read_by(r, value);
 	if ((takes & TAKES_CONTENT) && strcmp(key, "content") == 0)
 		return read_flag(r, key, value, &request->content);
+	if ((takes & NEEDS_SOME) && strcmp(key, "all") == 0)
+		return read_flag(r, key, value, &request->all);
+	if ((takes & TAKES_REASON) && strcmp(key, "reason") == 0)
+		return read_reason(r, value);
+	if ((takes & NEEDS_TO) && strcmp(key, "to") == 0)
+		return read_to(r, value);
+	if ((takes & NEEDS_DESTINATION) && strcmp(key, "destination") == 0)
+		return read_word(r, key, value, &request->destination);
 	return refuse(r, "'%s' does not take '%.40s'",
 		      commands[request->command].name, key);
 }
@@ -287,6 +339,31 @@ static bool read_command(struct reading *r, const json_t *root)
 	return refuse(r, "unknown command '%.40s'", text);
 }
 
+static bool is_any(const struct queue_filter *f)
+{
+	return !f->states && !f->domain && !f->destination && !f->sender &&
+	       !f->recipient && !f->reply && !f->before && !f->since &&
+	       !f->id_count;
+}
+
+static bool check_needs(struct reading *r)
+{
+	const struct admin_request *request = r->request;
+	const char *name = commands[request->command].name;
+	unsigned takes = commands[request->command].takes;
+
+	if ((takes & NEEDS_ID) && request->filter.id_count != 1)
+		return refuse(r, "'%s' needs one message id", name);
+	if ((takes & NEEDS_SOME) && is_any(&request->filter) && !request->all)
+		return refuse(r, "'%s' what? expected ids or a filter, or all",
+			      name);
+	if ((takes & NEEDS_DESTINATION) && !request->destination)
+		return refuse(r, "'%s' needs a destination or a domain", name);
+	if ((takes & NEEDS_TO) && !request->to.text)
+		return refuse(r, "'%s' needs 'to', a host:port", name);
+	return true;
+}
+
 static bool read_all(struct reading *r, json_t *root)
 {
 	struct admin_request *request = r->request;
@@ -300,11 +377,7 @@ static bool read_all(struct reading *r, json_t *root)
 	request->limit = request->command == ADMIN_LIST ? DEFAULT_LIMIT : 0;
 	json_object_foreach(root, key,
 			    value) if (!read_key(r, key, value)) return false;
-	if ((commands[request->command].takes & NEEDS_ID) &&
-	    request->filter.id_count != 1)
-		return refuse(r, "'%s' needs one message id",
-			      commands[request->command].name);
-	return true;
+	return check_needs(r);
 }
 
 int admin_request_parse(const char *text, size_t len, uint64_t now,
@@ -351,5 +424,7 @@ void admin_request_unref(struct admin_request **pointer)
 		return;
 	json_decref(request->owned);
 	free(request->ids);
+	free(request->to.host);
+	free(request->to.text);
 	free(request);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "gateway/config/config.h"
 #include "gateway/queue/queue_filter.h"
 
 #define ADMIN_REQUEST_MAX 65536 /* octets of a request */
@@ -26,6 +27,14 @@ enum admin_command {
 	ADMIN_SUMMARY,
 	ADMIN_LIST,
 	ADMIN_SHOW,
+	ADMIN_RETRY,
+	ADMIN_HOLD,
+	ADMIN_RELEASE,
+	ADMIN_BOUNCE,
+	ADMIN_DELETE,
+	ADMIN_MOVE,
+	ADMIN_SUSPEND,
+	ADMIN_RESUME,
 	ADMIN_COMMANDS
 };
 
@@ -33,12 +42,17 @@ struct admin_request {
 	atomic_uint users;
 	enum admin_command command;
 	struct queue_filter filter;
-	uint64_t limit; /* rows; 0: all */
-	uint64_t after; /* id: list what comes behind it */
-	bool by_domain; /* summary: a row per domain, not per destination */
-	bool content;	/* show: the whole message */
-	void *owned;	/* what the strings are in */
-	uint64_t *ids;	/* filter.ids; owned */
+	uint64_t limit;	    /* rows; 0: all */
+	uint64_t after;	    /* id: list what comes behind it */
+	bool by_domain;	    /* summary: a row per domain, not per destination */
+	bool content;	    /* show: the whole message */
+	bool all;	    /* an action without a filter is meant */
+	const char *reason; /* bounce; NULL: none */
+	const char *destination;   /* suspend, resume */
+	struct config_next_hop to; /* move; owned */
+	char by[48];		   /* who asks, for logs: set by the core */
+	void *owned;		   /* what the strings are in */
+	uint64_t *ids;		   /* filter.ids; owned */
 };
 
 struct admin_error {

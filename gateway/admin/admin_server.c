@@ -124,6 +124,7 @@ static int make(struct admin_server *s,
 	struct admin_core_config core = {
 		.workers = config->workers,
 		.worker_count = config->worker_count,
+		.suspended = config->suspended,
 		.news = on_news,
 		.arg = s,
 	};

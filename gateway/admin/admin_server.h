@@ -22,6 +22,7 @@ struct admin_server_config {
 	const char *group; /* whose members may ask; NULL: none */
 	const struct admin_worker *workers;
 	unsigned worker_count;
+	struct suspended *suspended; /* borrowed */
 };
 
 /*

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each command makes of the rows of its workers. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/admin/admin_call.h"
 #include "gateway/log/log.h"
+#include "gateway/queue/suspended.h"
 
 static void pass_on(struct admin_call *call, struct admin_row *row)
 {
@@ -31,6 +34,20 @@ static void summary_rows(struct admin_call *call)
 		}
 }
 
+static void add_name(void *arg, const char *name)
+{
+	json_array_append_new(arg, admin_json_text(name));
+}
+
+static json_t *suspended_json(const struct admin_call *call)
+{
+	json_t *names = json_array();
+
+	if (names && call->core->config.suspended)
+		suspended_each(call->core->config.suspended, add_name, names);
+	return names;
+}
+
 /* Ten thousand lines at once: made for people and monitoring, and bounded by
  * `limit`. */
 static void summary_finish(struct admin_call *call)
@@ -56,6 +73,7 @@ static void summary_finish(struct admin_call *call)
 	for (unsigned i = 0; i < QUEUE_STATES; i++)
 		json_object_set_new(line, queue_state_name(i),
 				    json_integer((json_int_t)total->count[i]));
+	json_object_set_new(line, "suspended", suspended_json(call));
 	admin_call_line(call, line);
 }
 
@@ -144,8 +162,84 @@ static void show_finish(struct admin_call *call)
 					(json_int_t)call->rows));
 }
 
+/* --- actions --- */
+
+static void log_done(const struct admin_call *call)
+{
+	const struct admin_request *request = call->request;
+
+	log_info("admin.done",
+		 L_STR("command", admin_command_name(request->command)),
+		 L_UINT("changed", call->counts.changed),
+		 L_UINT("busy", call->counts.busy),
+		 L_UINT("failed", call->counts.failed),
+		 L_STR("destination", request->destination),
+		 L_STR("to", request->to.text),
+		 L_STR("reason", request->reason), L_UINT("uid", call->who.uid),
+		 L_UINT("pid", call->who.pid));
+}
+
+static void action_finish(struct admin_call *call)
+{
+	const struct admin_counts *c = &call->counts;
+
+	log_done(call);
+	if (call->request->filter.id_count > 0 && c->seen == 0) {
+		admin_call_fail(call, "not_found",
+				"no such message is queued; it may have been "
+				"delivered, see the log");
+		return;
+	}
+	admin_call_line(call,
+			json_pack("{s:s, s:I, s:I, s:I, s:I}", "type", "done",
+				  "changed", (json_int_t)c->changed,
+				  "in_delivery", (json_int_t)c->busy,
+				  "unchanged", (json_int_t)c->unwanted,
+				  "failed", (json_int_t)c->failed));
+}
+
+/* --- suspend, resume --- */
+
+/* The list first: a destination that comes to be meanwhile heeds it. */
+static void suspend_begin(struct admin_call *call)
+{
+	const struct admin_request *request = call->request;
+	struct suspended *s = call->core->config.suspended;
+	int r = -ENOTSUP;
+
+	if (s && request->command == ADMIN_SUSPEND)
+		r = suspended_add(s, request->destination, request->by);
+	else if (s)
+		r = suspended_remove(s, request->destination);
+	call->was_so = r == 1;
+	if (r >= 0)
+		return;
+	log_error("admin.suspended", L_STR("error", strerror(-r)));
+	admin_call_fail(call, "failed", strerror(-r));
+}
+
+static void suspend_finish(struct admin_call *call)
+{
+	log_done(call);
+	admin_call_line(call, json_pack("{s:s, s:b, s:I}", "type", "done",
+					"listed", !call->was_so, "changed",
+					(json_int_t)call->counts.changed));
+}
+
+static void no_rows(struct admin_call *call)
+{
+}
+
 const struct admin_step admin_steps[ADMIN_COMMANDS] = {
-	[ADMIN_SUMMARY] = {summary_rows, summary_finish},
-	[ADMIN_LIST] = {list_rows, list_finish},
-	[ADMIN_SHOW] = {any_rows, show_finish},
+	[ADMIN_SUMMARY] = {NULL, summary_rows, summary_finish},
+	[ADMIN_LIST] = {NULL, list_rows, list_finish},
+	[ADMIN_SHOW] = {NULL, any_rows, show_finish},
+	[ADMIN_RETRY] = {NULL, no_rows, action_finish},
+	[ADMIN_HOLD] = {NULL, no_rows, action_finish},
+	[ADMIN_RELEASE] = {NULL, no_rows, action_finish},
+	[ADMIN_BOUNCE] = {NULL, no_rows, action_finish},
+	[ADMIN_DELETE] = {NULL, no_rows, action_finish},
+	[ADMIN_MOVE] = {NULL, no_rows, action_finish},
+	[ADMIN_SUSPEND] = {suspend_begin, no_rows, suspend_finish},
+	[ADMIN_RESUME] = {suspend_begin, no_rows, suspend_finish},
 };

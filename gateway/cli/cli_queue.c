@@ -21,7 +21,17 @@ static const char help[] =
 	"Actions:\n"
 	"  summary        what is queued, by destination or domain\n"
 	"  list           queued mail, the oldest first\n"
-	"  show ID        one message: recipients, replies, headers\n\n"
+	"  show ID        one message: recipients, replies, headers\n"
+	"  retry          try again now\n"
+	"  hold           do not try again before it is released\n"
+	"  release        let held mail go\n"
+	"  bounce         return to the sender as failed\n"
+	"  delete         remove; nobody hears of it\n"
+	"  move           deliver by another next hop (--to), until the next "
+	"start\n"
+	"  suspend DEST   send nothing to a destination, one of its hosts, or a "
+	"domain\n"
+	"  resume DEST    go on\n\n"
 	"Which mail (all that is given must fit):\n"
 	"  ID...                these messages\n"
 	"  --domain DOMAIN      to recipients of this domain\n"
@@ -39,6 +49,9 @@ static const char help[] =
 	"  --limit N, --top N   rows; 0: all (list: 100, summary: 20)\n"
 	"  --after ID           list: what comes behind that message\n"
 	"  --content            show: the whole message and nothing else\n"
+	"  --all                actions: all mail is meant\n"
+	"  --reason TEXT        bounce: what the sender is told\n"
+	"  --to HOST:PORT       move: the next hop\n"
 	"  --json               JSON lines, for programs\n"
 	"  --socket PATH        the relay's admin socket\n"
 	"  --config FILE        or its configuration (default: " CLI_CONFIG
@@ -53,9 +66,10 @@ static const struct {
 	const char *name;
 	bool ids;
 } actions[] = {
-	{"summary", false},
-	{"list", true},
-	{"show", true},
+	{"summary", false}, {"list", true},    {"show", true},
+	{"retry", true},    {"hold", true},    {"release", true},
+	{"bounce", true},   {"delete", true},  {"move", true},
+	{"suspend", false}, {"resume", false},
 };
 
 enum option_kind {
@@ -87,6 +101,9 @@ static const struct {
 	{"top", "limit", OPTION_NUMBER},
 	{"after", "after", OPTION_TEXT},
 	{"content", "content", OPTION_FLAG},
+	{"all", "all", OPTION_FLAG},
+	{"reason", "reason", OPTION_TEXT},
+	{"to", "to", OPTION_TEXT},
 	{"json", NULL, OPTION_JSON},
 	{"socket", NULL, OPTION_SOCKET},
 	{"config", NULL, OPTION_CONFIG},
@@ -215,6 +232,11 @@ static bool takes_ids(const char *action)
 	return false;
 }
 
+static bool takes_destination(const char *action)
+{
+	return strcmp(action, "suspend") == 0 || strcmp(action, "resume") == 0;
+}
+
 static int read_words(struct asking *a, int count, char *const *words)
 {
 	json_t *ids;
@@ -225,6 +247,8 @@ static int read_words(struct asking *a, int count, char *const *words)
 	code = read_action(a, words[0]);
 	if (code != EX_OK || count == 1)
 		return code;
+	if (count == 2 && takes_destination(a->action))
+		return set_text(a->request, "destination", words[1]);
 	if (!takes_ids(a->action))
 		return refuse("unexpected argument ", words[1]);
 	ids = json_array();

@@ -122,6 +122,12 @@ static void summary_done(const json_t *rows, const json_t *done)
 	print_padded("TOTAL", width);
 	print_counts(done);
 	putchar('\n');
+	json_array_foreach(json_object_get(done, "suspended"), i, row)
+	{
+		printf("suspended: ");
+		cli_safe(stdout, json_string_value(row));
+		putchar('\n');
+	}
 	if ((size_t)all > json_array_size(rows))
 		printf("%lld more; --top 0 shows all\n",
 		       all - (long long)json_array_size(rows));
@@ -243,6 +249,28 @@ static void show_bytes(struct cli_queue_text *t, const json_t *line)
 	}
 }
 
+/* --- actions --- */
+
+static void action_done(const struct cli_queue_text *t, const json_t *line)
+{
+	if (json_object_get(line, "listed")) {
+		printf("%s: %s\n", t->action,
+		       json_is_true(json_object_get(line, "listed"))
+			       ? "done; it outlives a restart"
+			       : "it was so already");
+		return;
+	}
+	printf("%s: %lld changed", t->action, number_at(line, "changed"));
+	if (number_at(line, "unchanged") > 0)
+		printf(", %lld were so already", number_at(line, "unchanged"));
+	if (number_at(line, "in_delivery") > 0)
+		printf(", %lld left alone: being delivered",
+		       number_at(line, "in_delivery"));
+	if (number_at(line, "failed") > 0)
+		printf(", %lld failed: see the log", number_at(line, "failed"));
+	putchar('\n');
+}
+
 /* --- all of them --- */
 
 int cli_queue_line(void *arg, json_t *line, const char *text)
@@ -264,5 +292,7 @@ int cli_queue_line(void *arg, json_t *line, const char *text)
 		list_done(t, line);
 	else if (strcmp(type, "done") == 0 && strcmp(t->action, "summary") == 0)
 		summary_done(t->rows, line);
+	else if (strcmp(type, "done") == 0 && strcmp(t->action, "show") != 0)
+		action_done(t, line);
 	return ferror(stdout) ? EX_IOERR : EX_OK;
 }

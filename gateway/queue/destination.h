@@ -30,8 +30,8 @@ enum destination_use {
 struct destination_session {
 	struct outbound_session *session;
 	enum destination_use use;
-	uint64_t opened; /* ring time */
-	bool yielding;	 /* ends for others: throttle_yields() */
+	uint64_t opened;  /* ring time */
+	bool yielding;	  /* ends for others: throttle_yields() */
 	uint64_t carried; /* so far, as ktls_traffic_worth() */
 	struct dns_address address;
 };

@@ -4,11 +4,13 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/log/log.h"
 #include "gateway/queue/queue_private.h"
+#include "gateway/queue/suspended.h"
 #include "uring/uring.h"
 
 /* How long, and how many, domains without mail are remembered. */
@@ -111,6 +113,7 @@ static void free_domain(struct domain *domain)
 	dns_cancel(&domain->lookup);
 	destination_put(domain->destination);
 	table_remove(&domain->queue->domains, &domain->node);
+	free(domain->moved);
 	free(domain);
 }
 
@@ -323,13 +326,57 @@ bool domain_fall_back(struct delivery *delivery)
 {
 	struct domain *domain = delivery->domain, *other;
 
-	if (domain->fallback || !domain->route->fallback.host)
+	if (domain->fallback || domain->moved || !domain->route->fallback.host)
 		return false;
 	other = get(domain->queue, domain->route, true, "");
 	if (!other)
 		return false;
 	if (change_domain(delivery, other))
 		return true;
+	domain_put(other);
+	return false;
+}
+
+/* One piece of memory. */
+static struct config_next_hop *copy_of(const struct config_next_hop *hop)
+{
+	size_t host = strlen(hop->host) + 1, text = strlen(hop->text) + 1;
+	struct config_next_hop *copy = malloc(sizeof(*copy) + host + text);
+
+	if (!copy)
+		return NULL;
+	*copy = *hop;
+	copy->host = memcpy(copy + 1, hop->host, host);
+	copy->text = memcpy(copy->host + host, hop->text, text);
+	return copy;
+}
+
+static bool make_moved(struct domain *domain, const struct config_next_hop *hop)
+{
+	if (!domain->moved)
+		domain->moved = copy_of(hop);
+	if (domain->moved)
+		domain->hop = domain->moved;
+	return domain->moved;
+}
+
+bool domain_move(struct delivery *delivery, const struct config_next_hop *hop)
+{
+	struct domain *domain = delivery->domain;
+	char name[512];
+	struct domain *other;
+
+	/* No recipient's domain has a '>' in it. */
+	snprintf(name, sizeof(name), ">%s", hop->text);
+	other = get(domain->queue, domain->route, false, name);
+	if (!other)
+		return false;
+	if (make_moved(other, hop) &&
+	    (other == domain || change_domain(delivery, other))) {
+		if (other == domain)
+			domain_put(other);
+		return true;
+	}
 	domain_put(other);
 	return false;
 }
@@ -435,6 +482,10 @@ static void take_answer(struct domain *domain, const struct dns_answer *answer)
 		return;
 	}
 	settle_on(domain, d, answer->ttl);
+	if (suspended_has(domain->queue->config.suspended, d->text,
+			  domain->hop ? NULL : domain->name))
+		throttle_suspend(d->claim.throttle,
+				 now_of(domain->queue) + SUSPENDED_TIME);
 	hand_over(domain);
 }
 

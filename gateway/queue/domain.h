@@ -41,6 +41,7 @@ struct domain {
 	const struct config_route *route;
 	const struct config_next_hop *hop; /* NULL: MX hosts of name */
 	bool fallback;			   /* hop is the route's fallback */
+	struct config_next_hop *moved;	   /* hop is this one; owned */
 	unsigned users;	   /* deliveries, and callers of domain_get() */
 	struct order mail; /* all its deliveries */
 	size_t places[DELIVERY_PLACES];	 /* of them, how many are there */
@@ -56,7 +57,8 @@ struct domain {
 					 * when users == 0 */
 	uint64_t idle_since;
 	uint32_t shown; /* number of the last walk that did */
-	char name[];	/* lower case where ASCII; "" with a hop */
+	char name[];	/* lower case where ASCII; with a hop "", or
+			 * ">host:port" where mail was moved to */
 };
 
 /* domain_get() - where @recipient's mail goes; counted: give it back with
@@ -88,6 +90,9 @@ void domain_push(struct delivery *delivery);
 /* domain_fall_back() - @delivery shall take the route's fallback. False: there
  * is none, or it does already. */
 bool domain_fall_back(struct delivery *delivery);
+/* domain_move() - @delivery, which is at hand, shall take @hop (copied) instead
+ * of its route's. False: no memory. */
+bool domain_move(struct delivery *delivery, const struct config_next_hop *hop);
 /* domains_pump() - what was pushed goes to its destination or asks DNS. */
 void domains_pump(struct queue *queue);
 /* domains_stop() - end all lookups. domains_free() - with no delivery running:

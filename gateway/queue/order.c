@@ -290,3 +290,13 @@ void *order_next(const struct order *order, struct order_at *at)
 	at->index++;
 	return at_or_behind(order, at);
 }
+
+void *order_last(const struct order *order)
+{
+	const struct order_chunk *chunk;
+
+	if (order->count == 0)
+		return NULL;
+	chunk = order->parts[order->count - 1].chunk;
+	return chunk->items[chunk->count - 1];
+}

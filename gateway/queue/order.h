@@ -49,5 +49,7 @@ void order_remove(struct order *order, void *item);
 void *order_from(const struct order *order, uint64_t number,
 		 struct order_at *at);
 void *order_next(const struct order *order, struct order_at *at);
+/* order_last() - the highest, or NULL. */
+void *order_last(const struct order *order);
 
 #endif

@@ -187,6 +187,24 @@ void queue_drop(struct delivery *delivery)
 	delivery_free(delivery);
 }
 
+/* They are in no list. */
+static void drop_held(struct queue *queue)
+{
+	struct order_at at;
+	uint64_t next = 0;
+	struct delivery *d;
+
+	while ((d = order_from(&queue->mail, next, &at))) {
+		/* Several may have one id: from there again. */
+		while (d && d->place != DELIVERY_HELD)
+			d = order_next(&queue->mail, &at);
+		if (!d)
+			return;
+		next = delivery_id(d);
+		queue_drop(d);
+	}
+}
+
 void queue_destroy(struct queue **pointer)
 {
 	struct queue *queue = *pointer;
@@ -198,6 +216,7 @@ void queue_destroy(struct queue **pointer)
 	while ((delivery = deferred_pop(&queue->deferred)))
 		queue_drop(delivery);
 	deferred_deinit(&queue->deferred);
+	drop_held(queue);
 	destinations_free(queue);
 	domains_free(queue);
 	table_deinit(&queue->destinations);
@@ -266,7 +285,9 @@ static void start(struct queue *queue, struct domain *domain,
 	delivery->due = spool_message_next_attempt(message, recipients[0]);
 	delivery->warned =
 		(uint8_t)spool_message_warned(message, recipients[0]);
-	if (delivery->due > queue_wall(queue))
+	if (delivery->due == SPOOL_HELD)
+		delivery_place(delivery, DELIVERY_HELD);
+	else if (delivery->due > queue_wall(queue))
 		defer(queue, delivery);
 	else
 		domain_push(delivery);
@@ -296,16 +317,24 @@ static void find_domains(struct queue *queue,
 	}
 }
 
-/* Gather the recipients from @from on that share its domain into @group,
- * taking them out of @domains. Returns their number. */
-static size_t gather(struct domain **domains, size_t count, size_t from,
+static bool is_held(const struct spool_message *message, size_t recipient)
+{
+	return spool_message_next_attempt(message, recipient) == SPOOL_HELD;
+}
+
+/* Gather the recipients from @from on that share its domain, and are held as
+ * it is or not, into @group, taking them out of @domains. Returns their
+ * number. */
+static size_t gather(const struct spool_message *message,
+		     struct domain **domains, size_t count, size_t from,
 		     uint32_t *group)
 {
 	struct domain *domain = domains[from];
+	bool held = is_held(message, from);
 	size_t n = 0;
 
 	for (size_t i = from; i < count; i++) {
-		if (domains[i] != domain)
+		if (domains[i] != domain || is_held(message, i) != held)
 			continue;
 		if (n > 0) /* the first one's count is kept by the caller */
 			domain_put(domain);
@@ -328,7 +357,7 @@ static void split(struct queue *queue, struct spool *spool,
 
 		if (!domain)
 			continue;
-		n = gather(domains, e->recipient_count, i, group);
+		n = gather(message, domains, e->recipient_count, i, group);
 		start(queue, domain, spool, message, view, group, n);
 		domain_put(domain);
 	}
@@ -521,11 +550,10 @@ void queue_finished(struct delivery *delivery)
 		delivery->repeats = 0;
 		if (delivery->attempts < UINT16_MAX)
 			delivery->attempts++;
-		delivery->due =
-			queue_wall(queue) +
-			longer(retry_delay(&queue->config.config->retry,
-					   delivery->attempts),
-			       delivery->run->wait);
+		delivery->due = queue_wall(queue) +
+				longer(retry_delay(&queue->config.config->retry,
+						   delivery->attempts),
+				       delivery->run->wait);
 	}
 	/* What its sender hears is stored first. */
 	if (!notify_start(delivery))

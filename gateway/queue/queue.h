@@ -32,7 +32,8 @@ struct queue_config {
 	/* What is shared with the queues of other workers; borrowed. NULL:
 	 * nothing, and worker is 0. */
 	struct throttles *throttles;
-	unsigned worker; /* which one this is, from 0 */
+	unsigned worker;	     /* which one this is, from 0 */
+	struct suspended *suspended; /* by operators; borrowed; may be NULL */
 	/* Called by any thread, locks held: queue_attend() shall be called
 	 * soon. NULL, for a single thread: a timer does. */
 	void (*wake)(void *arg);

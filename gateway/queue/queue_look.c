@@ -41,12 +41,13 @@ static struct queue_entry entry_of(struct delivery *d)
 	const struct domain *domain = d->domain;
 	struct queue_entry e = {
 		.delivery = d,
+		.spool = d->spool,
 		.message = d->message,
 		.id = delivery_id(d),
 		.arrival = d->arrival,
 		.state = state_of(d),
 		.attempts = d->attempts,
-		.domain = domain->name,
+		.domain = domain->hop ? "" : domain->name,
 		.destination = destination_of(domain),
 		.recipients = d->recipients,
 		.recipient_count = d->recipient_count,
@@ -131,7 +132,7 @@ static bool may_have(const struct queue_look *look, const struct domain *d)
 	    (!destination ||
 	     !queue_filter_destination(f->destination, destination)))
 		return false;
-	return !f->domain || !d->name[0] || strcasecmp(f->domain, d->name) == 0;
+	return !f->domain || d->hop || strcasecmp(f->domain, d->name) == 0;
 }
 
 static void forget_tracks(struct queue_look *look)
@@ -185,6 +186,9 @@ void queue_look_begin(struct queue_look *look, struct queue *queue,
 		.filter = filter,
 		.next = after + 1,
 	};
+	const struct delivery *last = order_last(&queue->mail);
+
+	look->until = last ? delivery_id(last) : 0;
 	if (!choose_domains(look))
 		add_track(look, &queue->mail, NULL);
 }
@@ -304,7 +308,7 @@ bool queue_look_on(struct queue_look *look, int budget, queue_entry_fn fn,
 	while (more && !look->done && look->budget > 0) {
 		uint64_t id = next_message(look);
 
-		if (id == UINT64_MAX)
+		if (id > look->until)
 			look->done = true;
 		else
 			more = show_message(look, gather(look, id), fn, arg);
@@ -352,7 +356,8 @@ static void show_domain(const struct queue_domains *walk, struct domain *d,
 	const struct delivery *oldest;
 	struct order_at at;
 	struct queue_domain out = {
-		.domain = d->name,
+		.handle = d,
+		.domain = d->hop ? "" : d->name,
 		.route = d->route->match,
 		.destination = destination_of(d),
 		.fallback = d->fallback,

@@ -18,6 +18,7 @@ struct domain;
  * that it is given to. */
 struct queue_entry {
 	struct delivery *delivery; /* for queue_act.h */
+	struct spool *spool;
 	struct spool_message *message;
 	uint64_t id;
 	uint64_t arrival; /* wall clock, ns */
@@ -48,6 +49,7 @@ struct queue_look {
 	const struct queue_filter *filter;
 	uint64_t next;	/* id */
 	size_t next_id; /* in filter->ids */
+	uint64_t until; /* the highest id to be shown */
 	struct queue_look_track {
 		const struct order *order;
 		struct domain *domain; /* counted; NULL: all mail */
@@ -64,7 +66,7 @@ struct queue_look {
 
 /*
  * queue_look_begin() - entries that fit @filter (borrowed until the end) with
- * an id above @after. queue_look_on() - call @fn for some; returns whether
+ * an id above @after, and up to the highest that is there now. queue_look_on() - call @fn for some; returns whether
  * there may be more. queue_look_end() - also when more would come.
  */
 void queue_look_begin(struct queue_look *look, struct queue *queue,
@@ -75,6 +77,7 @@ void queue_look_end(struct queue_look *look);
 
 /* A domain (or all mail of a route to one next hop) and what it has queued. */
 struct queue_domain {
+	struct domain *handle;	 /* for queue_act.h */
 	const char *domain;	 /* "" where all goes to one next hop */
 	const char *route;	 /* its match */
 	const char *destination; /* NULL: not known (yet) */

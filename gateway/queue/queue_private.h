@@ -20,7 +20,7 @@ struct queue {
 	struct table destinations; /* struct destination */
 	struct reach reach;
 	struct throttles *throttles, *own_throttles; /* own: owned */
-	struct uring_timer attention; /* for throttles_attend() */
+	struct uring_timer attention;		/* for throttles_attend() */
 	struct domain *touched, **touched_tail; /* to be pumped */
 	bool pumping;
 	struct domain_list busy, idle; /* idle: longest first */
@@ -30,7 +30,7 @@ struct queue {
 	struct replies replies;	       /* what deliveries heard last */
 	uint64_t random;	       /* state */
 	struct deferred deferred;
-	struct uring_timer due; /* for deferred's top */
+	struct uring_timer due;	   /* for deferred's top */
 	struct ktls_traffic sizes; /* of single messages given to sessions */
 	struct queue_stats stats;
 	unsigned bouncing; /* deliveries whose bounce is being stored */

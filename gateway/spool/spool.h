@@ -241,6 +241,9 @@ enum spool_result {
 	SPOOL_DEFERRED,	 /* try again at @next_attempt */
 };
 
+/* A next attempt that never comes: the message is held. */
+#define SPOOL_HELD UINT64_C(18446744073709000000)
+
 /*
  * spool_record() - append a recipient's result; it goes out with the next
  * group commit. @next_attempt: ns since 1970, kept to the millisecond, rounded

@@ -20,6 +20,7 @@
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/log/log.h"
+#include "gateway/queue/suspended.h"
 #include "gateway/queue/throttle.h"
 #include "gateway/worker/listener.h"
 #include "gateway/worker/worker.h"
@@ -145,6 +146,22 @@ static int probe_kernel(struct serve *s)
 	return EX_OK;
 }
 
+static int open_suspended(struct serve *s)
+{
+	char *path = NULL;
+	int r = asprintf(&path, "%s/suspended.json",
+			 s->shared.config->spool.path);
+
+	r = r < 0 ? -ENOMEM : suspended_open(path, &s->shared.suspended);
+	if (r < 0)
+		log_error("serve.suspended", L_STR("file", path),
+			  L_STR("error", r == -EINVAL ? "damaged; mend or "
+							"remove it"
+						      : strerror(-r)));
+	free(path);
+	return r < 0 ? EX_CANTCREAT : EX_OK;
+}
+
 static int make_shared(struct serve *s)
 {
 	int r = probe_kernel(s);
@@ -158,6 +175,8 @@ static int make_shared(struct serve *s)
 	if (r == EX_OK &&
 	    throttles_create(s->shared.config->workers, &s->shared.throttles))
 		r = EX_OSERR;
+	if (r == EX_OK)
+		r = open_suspended(s);
 	return r;
 }
 
@@ -167,6 +186,7 @@ static void unmake_shared(struct serve *s)
 
 	inbound_admission_destroy(&s->shared.admission);
 	throttles_destroy(&s->shared.throttles);
+	suspended_close(&s->shared.suspended);
 	for (size_t i = 0; i < s->hops_made; i++)
 		next_hop_deinit(&s->shared.hops[i]);
 	free(s->shared.hops);
@@ -397,6 +417,7 @@ static int open_admin(struct serve *s)
 	struct admin_server_config config = {
 		.path = c->admin.socket,
 		.group = c->admin.group,
+		.suspended = s->shared.suspended,
 		.workers = workers,
 		.worker_count = s->started,
 	};

@@ -288,6 +288,7 @@ static int make_queue(struct worker *w)
 		.hops = w->shared->hops,
 		.dns = w->dns,
 		.throttles = w->shared->throttles,
+		.suspended = w->shared->suspended,
 		.worker = w->index,
 		.wake = on_attention,
 		.wake_arg = w,

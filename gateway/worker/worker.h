@@ -28,6 +28,7 @@ struct worker_shared {
 	struct next_hop *hops;		    /* one per config->routes */
 	struct inbound_admission *admission;
 	struct throttles *throttles;
+	struct suspended *suspended;
 };
 
 /* What the control thread asks of a worker, in this order only. */

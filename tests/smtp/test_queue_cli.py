@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 from harness import (RINGPOST, Relay, Sink, fresh_folder, free_port,
@@ -208,6 +209,232 @@ class Looking(unittest.TestCase):
             answer = s.makefile("rb")
             seen = [json.loads(answer.readline())["type"] for _ in range(4)]
         self.assertEqual(seen, ["entry", "done", "destination", "done"])
+
+
+class Acting(unittest.TestCase):
+    """Each with a relay of its own, whose next hop is dead at first."""
+
+    def start(self, count=6, **config):
+        relay = Relay(free_port(), **dict(
+            {"retry": {"schedule": ["1h"], "expire": "2h"}}, **config)).start()
+        self.addCleanup(relay.kill)
+        with relay.client() as client:
+            client.greet()
+            for n in range(count):
+                client.envelope(f"from{n}@a.test", [f"to{n}@one.test"])
+                client.data(b"X-Tag: %d\r\n\r\nbody\r\n" % n)
+        return relay
+
+    def sink_for(self, relay, **options):
+        """The next hop comes to life."""
+        port = int(relay.config["routes"][0]["next_hop"].rpartition(":")[2])
+        sink = Sink(port=port, **options).start()
+        self.addCleanup(sink.stop)
+        return sink
+
+    def act(self, relay, *args):
+        return lines(relay, *args)[-1]
+
+    def test_retry_delivers_at_once(self):
+        relay = self.start()
+        sink = self.sink_for(relay)
+        self.assertEqual(self.act(relay, "retry", "--all")["changed"], 6)
+        sink.wait(6)
+        relay.stop()
+
+    def test_retry_of_one_message(self):
+        relay = self.start()
+        [entry] = entries(relay, "--state", "deferred", "--sender",
+                          "from0@a.test")
+        sink = self.sink_for(relay)
+        self.act(relay, "retry", entry["id"])
+        sink.wait_for(lambda s: any(b"X-Tag: 0" in m.data
+                                    for m in s.messages))
+        relay.stop()
+
+    def test_hold_survives_a_restart_and_release_ends_it(self):
+        relay = self.start()
+        self.assertEqual(
+            self.act(relay, "hold", "--sender", "from3@a.test")["changed"], 1)
+        relay.kill()
+        relay.start()
+        self.assertEqual([e["sender"] for e in
+                          entries(relay, "--state", "held")],
+                         ["from3@a.test"])
+        sink = self.sink_for(relay)
+        self.act(relay, "retry", "--all")
+        sink.wait(5)
+        self.assertEqual(len(entries(relay)), 1)
+        self.assertEqual(self.act(relay, "release", "--all")["changed"], 1)
+        sink.wait(6)
+        relay.stop()
+
+    def test_delete(self):
+        relay = self.start()
+        ids = [e["id"] for e in entries(relay)][:2]
+        self.assertEqual(self.act(relay, "delete", *ids)["changed"], 2)
+        relay.stop()
+        relay.start()
+        self.assertEqual(len(entries(relay)), 4)
+        sink = self.sink_for(relay)
+        self.act(relay, "retry", "--all")
+        sink.wait(4)
+        wait_until(lambda: not entries(relay), "an empty queue")
+        self.assertEqual(len(sink.messages), 4)
+        relay.wait_event("queue.deleted", id=ids[0])
+        relay.wait_event("admin.done", command="delete", changed=2)
+        relay.stop()
+
+    def test_bounce(self):
+        relay = self.start()
+        self.assertEqual(self.act(relay, "bounce", "--sender", "from1@a.test",
+                                  "--reason", "not wanted here")["changed"],
+                         1)
+        relay.wait_event("outbound.failed", to="to1@one.test")
+        sink = self.sink_for(relay, bounces_apart=True)
+        self.act(relay, "retry", "--all")
+        sink.wait_for(lambda s: s.bounces, "the notification")
+        self.assertIn(b"not wanted here", sink.bounces[0].data)
+        self.assertEqual(sink.bounces[0].recipients, ["from1@a.test"])
+        relay.stop()
+
+    def test_move(self):
+        relay = self.start()
+        with Sink() as other:
+            self.assertEqual(
+                self.act(relay, "move", "--domain", "one.test", "--to",
+                         f"127.0.0.1:{other.port}")["changed"], 6)
+            other.wait(6)
+        relay.stop()
+
+    def test_suspend_survives_a_restart_and_resume_ends_it(self):
+        relay = self.start()
+        name = relay.config["routes"][0]["next_hop"]
+        self.assertTrue(self.act(relay, "suspend", name)["listed"])
+        self.assertFalse(self.act(relay, "suspend", name)["listed"])
+        sink = self.sink_for(relay)
+        relay.kill()
+        relay.start()
+        self.act(relay, "retry", "--all")
+        answer = lines(relay, "summary")
+        self.assertEqual(answer[-1]["suspended"], [name])
+        [row] = of_type(answer, "destination")
+        self.assertTrue(row["suspended"])
+        self.assertEqual(row["queued"], 6)
+        self.assertEqual(sink.messages, [])
+        self.act(relay, "resume", name)
+        # What was tried before the restart is due in an hour.
+        self.act(relay, "retry", "--all")
+        sink.wait(6)
+        self.assertEqual(lines(relay, "summary")[-1]["suspended"], [])
+        relay.stop()
+
+    def test_mail_for_a_suspended_destination_is_taken(self):
+        relay = self.start(0)
+        sink = self.sink_for(relay)
+        self.act(relay, "suspend", "127.0.0.1")
+        for _ in range(3):
+            self.assertEqual(relay.send().code, 250)
+        wait_until(lambda: len(entries(relay, "--state", "ready")) == 3,
+                   "mail that waits")
+        self.assertEqual(sink.messages, [])
+        self.act(relay, "resume", "127.0.0.1")
+        sink.wait(3)
+        relay.stop()
+
+    def test_what_is_being_delivered_is_left_alone(self):
+        def hook(session, stage, line):
+            if stage == "BODY":
+                hook.reached = True
+                wait_until(lambda: hook.go_on, "the test")
+            return None
+        hook.reached = hook.go_on = False
+        with Sink(hook) as sink, Relay(sink.port) as relay:
+            relay.send()
+            wait_until(lambda: hook.reached, "the message")
+            for action in ("delete", "hold", "bounce"):
+                answer = self.act(relay, action, "--all")
+                self.assertEqual(answer["changed"], 0)
+                self.assertEqual(answer["in_delivery"], 1)
+            hook.go_on = True
+            sink.wait(1)
+            wait_until(lambda: not entries(relay), "an empty queue")
+
+    def test_actions_need_to_know_on_what(self):
+        relay = self.start(1)
+        for action in ("retry", "hold", "release", "bounce", "delete"):
+            done = queue(relay, action)
+            self.assertEqual(done.returncode, 64)
+            self.assertIn("all", done.stderr)
+        self.assertEqual(queue(relay, "move", "--all").returncode, 64)
+        self.assertEqual(queue(relay, "move", "--all", "--to", "a b:x")
+                         .returncode, 64)
+        self.assertEqual(queue(relay, "suspend").returncode, 64)
+        self.assertEqual(queue(relay, "delete", "0123456789ABC").returncode,
+                         66)
+        self.assertEqual(len(entries(relay)), 1)
+        relay.stop()
+
+    def test_counts_for_people(self):
+        relay = self.start(3)
+        self.assertIn("3 changed", queue(relay, "hold", "--all").stdout)
+        self.assertIn("3 were so already",
+                      queue(relay, "hold", "--all").stdout)
+        relay.stop()
+
+
+class UnderLoad(unittest.TestCase):
+    """Accepted = delivered + deleted + bounced + queued, whatever happens."""
+
+    def test_nothing_is_lost_or_doubled(self):
+        count, stop = 600, threading.Event()
+        with Sink(bounces_apart=True) as sink, Relay(
+                sink.port, retry={"schedule": ["100ms"], "expire": "1h"},
+                route={"connections": 2}) as relay:
+            failures = []
+
+            def meddle():
+                try:
+                    while not stop.is_set():
+                        for args in (("hold", "--domain", "odd.test"),
+                                     ("summary",), ("list", "--limit", "0"),
+                                     ("release", "--all"),
+                                     ("delete", "--recipient",
+                                      "@delete.test"),
+                                     ("suspend", "127.0.0.1"),
+                                     ("retry", "--all"),
+                                     ("resume", "127.0.0.1")):
+                            lines(relay, *args)
+                except Exception as e:    # told below
+                    failures.append(e)
+
+            thread = threading.Thread(target=meddle)
+            thread.start()
+            domains = ("odd.test", "even.test", "delete.test")
+            sent = {}
+            with relay.client() as client:
+                client.greet()
+                for n in range(count):
+                    client.envelope("from@a.test",
+                                    [f"to{n}@{domains[n % 3]}"])
+                    if client.data(b"X-Tag: %d.\r\n\r\nx\r\n" % n).code == 250:
+                        sent[n] = domains[n % 3]
+            stop.set()
+            thread.join()
+            self.assertEqual(failures, [])
+            self.assertEqual(len(sent), count)
+            lines(relay, "resume", "127.0.0.1")
+            lines(relay, "release", "--all")
+            wait_until(lambda: not entries(relay), "an empty queue")
+            deleted = sum(e["recipients"]
+                          for e in relay.find_events("queue.deleted"))
+            tags = [m.data.partition(b"X-Tag: ")[2].partition(b".")[0]
+                    for m in sink.messages]
+            self.assertEqual(len(tags), len(set(tags)))
+            self.assertEqual(len(tags) + deleted, count)
+            for n, domain in sent.items():
+                if domain != "delete.test":
+                    self.assertIn(b"%d" % n, tags)
 
 
 class Socket(unittest.TestCase):

@@ -229,6 +229,7 @@ json_t *admin_world_ask(struct admin_world *w, const char *request)
 	assert_non_null(call);
 	for (int i = 0; i < 10000 && !admin_call_pump(call); i++) {
 		w->news = false;
+		uring_fake_advance(w->net.fake, URING_MSEC);
 		admin_world_settle(w);
 	}
 	assert_true(admin_call_pump(call));
