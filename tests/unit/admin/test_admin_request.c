@@ -121,10 +121,9 @@ static void nonsense_is_refused(void **state)
 
 static void sizes_are_bounded(void **state)
 {
-	char *text = malloc(ADMIN_REQUEST_MAX + 100);
+	static char text[ADMIN_REQUEST_MAX + 100];
 	int len = sprintf(text, "{\"command\":\"list\",\"filter\":{"
 				"\"domain\":\"");
-
 	memset(text + len, 'x', ADMIN_WORD_MAX + 1);
 	strcpy(text + len + ADMIN_WORD_MAX + 1, "\"}}");
 	bad(text, "at most");
@@ -135,7 +134,6 @@ static void sizes_are_bounded(void **state)
 	memset(text, '[', ADMIN_REQUEST_MAX);
 	text[ADMIN_REQUEST_MAX] = '\0';
 	bad(text, "no JSON");
-	free(text);
 }
 
 static void too_many_ids_are_refused(void **state)
