@@ -129,8 +129,8 @@ static void add_tls(struct doctor_report *report)
 static const char *body_text(enum ktls_byte_path path)
 {
 	static const char *const texts[KTLS_PATHS] = {
-		[KTLS_PATH_AUTO] = "from the mapped log; read first when it "
-				   "has left memory",
+		[KTLS_PATH_AUTO] = ("from the mapped log; read first when it "
+				    "has left memory"),
 		[KTLS_PATH_MAPPED] = "from the mapped log",
 		[KTLS_PATH_SPLICE] = "spliced through a pipe",
 		[KTLS_PATH_READ] = "read into a buffer first",
