@@ -5,7 +5,9 @@ The mirror is the one this machine's apt uses, with the suite changed. Lists,
 caches and everything unpacked lie below one cache folder; apt's own folders
 are not touched. What takes several steps is made under a name that ends in
 .part and renamed when it is whole, so a stop at any time leaves nothing that
-looks finished.
+looks finished; beside it lies a list of its files, so what was damaged later is
+noticed. apt and debootstrap check what they load against the mirror's signed
+lists, and keep what they have for the next try.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
@@ -21,6 +24,10 @@ CACHE = os.path.realpath(os.environ.get(
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Another mirror for suites that the configured one no longer has.
 MIRROR_VARIABLE = "RINGPOST_KERNEL_MIRROR"
+# Networks and mirrors have bad minutes: seconds between tries.
+PAUSES = (5, 20, 60)
+# Seconds for one step, a hundred times what it takes: nothing waits for ever.
+STEP_LIMIT = 1800
 
 
 class Unavailable(Exception):
@@ -33,13 +40,31 @@ def say(text):
 
 def run_quietly(argv, what, **options):
     """Runs a program; its output is shown only when it fails."""
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
-                          errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **options)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
+                              errors="replace", stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=STEP_LIMIT,
+                              **options)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{what}: not done after {STEP_LIMIT} s") from None
+    except (OSError, subprocess.SubprocessError) as e:
+        # No such program; or what it needs first (namespaces) is forbidden.
+        raise Unavailable(f"{what}: {argv[0]} can't be started: {e}") from None
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-25:])
         raise Unavailable(f"{what} failed ({done.returncode}):\n{tail}")
     return done.stdout
+
+
+def persistently(step):
+    """Takes a step that needs the network, again when it fails."""
+    for pause in PAUSES:
+        try:
+            return step()
+        except Unavailable as e:
+            say(f"{e}\ntrying again in {pause} s")
+            time.sleep(pause)
+    return step()
 
 
 @contextlib.contextmanager
@@ -56,18 +81,65 @@ def locked(name):
 
 
 @contextlib.contextmanager
-def made_whole(path):
-    """A fresh folder that becomes path when the block ends well."""
+def made_whole(path, below="."):
+    """A fresh folder that becomes path when the block ends well. Only what
+    lies below stays as it is, and is looked at by damage_of()."""
     part = path + ".part"
     shutil.rmtree(part, ignore_errors=True)
     os.makedirs(part)
     try:
         yield part
+        list_files(path, part, below)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     shutil.rmtree(path, ignore_errors=True)
     os.rename(part, path)
+
+
+def list_files(path, folder, below):
+    """Writes the list of what path is made of; it is in folder yet."""
+    with open(path + ".files.part", "w",
+              errors="surrogateescape") as out:
+        for place, folders, names in os.walk(os.path.join(folder, below)):
+            # What programs write there themselves.
+            folders[:] = [f for f in folders if f != "__pycache__"]
+            for name in names:
+                file = os.path.join(place, name)
+                out.write(f"{os.lstat(file).st_size} "
+                          f"{os.path.relpath(file, folder)}\n")
+    os.rename(path + ".files.part", path + ".files")
+
+
+def listed(path):
+    return os.path.exists(path + ".files")
+
+
+def damage_of(path):
+    """None, or what is not as it was when path was made."""
+    with open(path + ".files", errors="surrogateescape") as f:
+        for line in f:
+            size, _, name = line.rstrip("\n").partition(" ")
+            try:
+                found = os.lstat(os.path.join(path, name)).st_size
+            except OSError as e:
+                return f"{name}: {e.strerror}"
+            if found != int(size):
+                return f"{name} has {found} bytes instead of {size}"
+    return None
+
+
+def is_whole(path, what, below="."):
+    """Whether path is there and undamaged; what is damaged is said. What has
+    no list was made when there were none."""
+    if not os.path.isdir(path):
+        return False
+    if not listed(path):
+        list_files(path, path, below)
+    damage = damage_of(path)
+    if damage:
+        say(f"{what} is damaged ({damage}): making it again")
+    return not damage
 
 
 def codename():
@@ -121,6 +193,9 @@ class Suite:
         ) for item in ("-o", option)]
 
     def update(self):
+        persistently(self.try_update)
+
+    def try_update(self):
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
         # No package counts as installed here.
@@ -159,8 +234,9 @@ class Suite:
         debs = os.path.join(self.folder, "debs")
         shutil.rmtree(debs, ignore_errors=True)
         os.makedirs(debs)
-        run_quietly(["apt-get", "-q", *self.options(), "download", *names],
-                    f"fetching {' '.join(names)} of {self.name}", cwd=debs)
+        persistently(lambda: run_quietly(
+            ["apt-get", "-q", *self.options(), "download", *names],
+            f"fetching {' '.join(names)} of {self.name}", cwd=debs))
         for deb in sorted(os.listdir(debs)):
             run_quietly(["dpkg", "-x", os.path.join(debs, deb), folder],
                         f"unpacking {deb}")

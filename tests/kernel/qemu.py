@@ -14,8 +14,8 @@ import re
 import shutil
 import stat
 
-from debian import (CACHE, Suite, Unavailable, codename, locked, made_whole,
-                    say)
+from debian import (CACHE, Suite, Unavailable, codename, is_whole, locked,
+                    made_whole, say)
 
 QEMU = "qemu-system-x86_64"
 # Parts of a distribution kernel's modules that kernel TLS and the runner
@@ -169,7 +169,7 @@ class Qemu:
     def fetch(self):
         self.userland.fetch()
         with locked(os.path.basename(self.folder)):
-            if not os.path.isdir(self.folder):
+            if not is_whole(self.folder, f"kernel {self.version}"):
                 with made_whole(self.folder) as folder:
                     self.make(folder)
         why = self.why_unavailable()

@@ -13,8 +13,9 @@ import shutil
 import signal
 import subprocess
 
-from debian import (CACHE, HERE, KEYRING, TREE, Suite, Unavailable, locked,
-                    made_whole, mirror, run_quietly, say)
+from debian import (CACHE, HERE, KEYRING, TREE, Unavailable, is_whole,
+                    list_files, listed, locked, made_whole, mirror,
+                    persistently, run_quietly, say)
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
@@ -44,13 +45,32 @@ def bind(source, target, read_only=False):
              ctypes.c_ulong(MS_REMOUNT | MS_BIND | MS_RDONLY), None)
 
 
+def apt_settings():
+    """What this machine's apt is told, a line each: name "value";"""
+    return run_quietly(["apt-config", "dump"],
+                       "reading apt's settings").splitlines()
+
+
 def way_to_mirror():
     """What this machine's apt is told about reaching a mirror."""
     return "\n".join(
-        line for line in run_quietly(["apt-config", "dump"],
-                                     "reading apt's settings").splitlines()
+        line for line in apt_settings()
         if line.startswith(("Acquire::http", "Acquire::ftp",
                             "Acquire::Check-"))) + "\n"
+
+
+def proxies():
+    """Environment for programs that know nothing of apt's settings."""
+    found = {}
+    for line in apt_settings():
+        for kind in ("http", "https"):
+            name, _, value = line.partition(" ")
+            if name == f"Acquire::{kind}::Proxy" and "://" in value:
+                found[f"{kind}_proxy"] = value.strip('";')
+    for name, value in os.environ.items():
+        if name.lower().endswith("_proxy"):
+            found[name] = value
+    return found
 
 
 def die_with_parent():
@@ -69,7 +89,7 @@ class Host:
     def fetch(self):
         pass
 
-    def build(self):
+    def build(self, targets=()):
         """The build directory: made by whoever runs the tests."""
         return os.path.join(TREE, os.environ.get("RINGPOST_BUILD", "build"))
 
@@ -85,8 +105,10 @@ class Host:
 class DebianRoot:
     """A Debian of another suite in a folder."""
 
-    def __init__(self, suite):
+    def __init__(self, suite, instead=None):
+        """instead: the suite to take where this one can't be made."""
         self.name = suite
+        self.suites = [suite, instead] if instead else [suite]
         self.folder = os.path.join(CACHE, suite)
         self.root = os.path.join(self.folder, "root")
         # In the tree even when the cache is elsewhere: another tree has
@@ -106,49 +128,104 @@ class DebianRoot:
         return sorted(names)
 
     def installed(self):
-        """Packages that were asked for when the root was made."""
+        """Packages that were asked for and that dpkg knows of: copies of a
+        root may share files by hard links."""
+        info = os.path.join(self.root, "var", "lib", "dpkg", "info")
         try:
+            known = {name.removesuffix(".list").partition(":")[0]
+                     for name in os.listdir(info) if name.endswith(".list")}
             with open(os.path.join(self.root, "etc", "ringpost-root")) as f:
-                return f.read().split()
+                return [name for name in f.read().split() if name in known]
         except FileNotFoundError:
             return []
+
+    def lacking(self):
+        return sorted(set(self.packages()) - set(self.installed()))
 
     def why_unavailable(self):
         if os.geteuid() != 0:
             return f"entering a root of Debian {self.name} needs root"
-        missing = set(self.packages()) - set(self.installed())
         if not os.path.isdir(self.root):
             return (f"no root of Debian {self.name} in {self.folder}: "
                     "tests/kernel/fetch makes it")
-        if missing:
+        if self.lacking():
             return (f"the root of Debian {self.name} lacks "
-                    f"{' '.join(sorted(missing))}: tests/kernel/fetch adds it")
+                    f"{' '.join(self.lacking())}: tests/kernel/fetch adds it")
         return None
 
     def fetch(self):
         if os.geteuid() != 0:
             raise Unavailable(f"a root of Debian {self.name} can only be made "
                               "by root")
+        what = f"the root of Debian {self.name}"
         with locked(self.name):
-            if not os.path.isdir(self.root):
+            if os.path.isdir(self.root) and not listed(self.root) and \
+                    not self.is_settled():
+                say(f"{what} is half done: making it again")
+                shutil.rmtree(self.root)
+            if not is_whole(self.root, what, "usr"):
                 self.make()
-            elif set(self.packages()) - set(self.installed()):
-                say(f"adding packages to the root of Debian {self.name}")
-                self.install(self.root)
+            elif self.lacking():
+                self.add()
+
+    def is_settled(self):
+        """Whether dpkg finds nothing half done: adding packages may have been
+        broken off."""
+        try:
+            half = self.inside(self.root, ["dpkg", "--audit"],
+                               f"looking at the root of Debian {self.name}")
+        except Unavailable:
+            return False
+        return bool(self.installed()) and not half.strip()
+
+    def add(self):
+        say(f"adding packages to the root of Debian {self.name}: "
+            f"{' '.join(self.lacking())}")
+        os.unlink(self.root + ".files")
+        self.install(self.root)
+        list_files(self.root, self.root, "usr")
+        shutil.rmtree(self.debs(), ignore_errors=True)
 
     def make(self):
         if shutil.which("debootstrap") is None:
             raise Unavailable("debootstrap not found: install the Debian "
-                              "package of that name")
-        say(f"making a root of Debian {self.name} (some minutes)")
+                              "package of that name (tests/setup/install "
+                              "kernels does)")
         os.makedirs(self.folder, exist_ok=True)
-        with made_whole(self.root) as root:
-            self.inside(None, ["debootstrap", "--variant=minbase",
-                               f"--keyring={KEYRING}", self.name, root,
-                               mirror()],
-                        f"debootstrap of {self.name}")
+        for suite in self.suites:
+            try:
+                self.make_of(suite)
+                break
+            except Unavailable as e:
+                if suite == self.suites[-1]:
+                    raise
+                say(str(e))
+        shutil.rmtree(self.debs(), ignore_errors=True)
+
+    def make_of(self, suite):
+        say(f"making a root of Debian {suite} (some minutes)")
+        with made_whole(self.root, "usr") as root:
+            persistently(lambda: self.bootstrap(suite, root))
             self.tune(root)
             self.install(root)
+
+    def debs(self, *names):
+        """Folder for packages, kept until the root is whole."""
+        return os.path.join(self.folder, "debs", *names)
+
+    def bootstrap(self, suite, root):
+        shutil.rmtree(root, ignore_errors=True)
+        os.makedirs(root)
+        os.makedirs(self.debs("base"), exist_ok=True)
+        # debootstrap fetches by wget, which waits 15 minutes otherwise.
+        wgetrc = os.path.join(self.folder, "wgetrc")
+        with open(wgetrc, "w") as f:
+            f.write("timeout = 30\ntries = 3\nwaitretry = 5\n")
+        self.inside(None, ["debootstrap", "--variant=minbase",
+                           "--force-check-gpg", f"--keyring={KEYRING}",
+                           f"--cache-dir={self.debs('base')}", suite, root,
+                           mirror()],
+                    f"debootstrap of {suite}", dict(WGETRC=wgetrc))
 
     @staticmethod
     def tune(root):
@@ -167,19 +244,31 @@ class DebianRoot:
 
     def install(self, root):
         """Packages into a root whose own apt knows the mirror."""
-        for name in ("resolv.conf", "hosts"):
+        for name in ("resolv.conf", "hosts", "ssl/certs/ca-certificates.crt"):
             if os.path.exists(f"/etc/{name}"):
+                os.makedirs(os.path.dirname(f"{root}/etc/{name}"),
+                            exist_ok=True)
                 shutil.copy(f"/etc/{name}", f"{root}/etc/{name}")
         with open(f"{root}/etc/apt/apt.conf.d/ringpost-machine", "w") as f:
             f.write(way_to_mirror())
-        env = dict(DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8")
         names = self.packages()
-        what = f"installing packages in the root of Debian {self.name}"
-        self.inside(root, ["apt-get", "-q", "update"], what, env)
-        self.inside(root, ["apt-get", "-q", "-y", "install", *names], what, env)
-        self.inside(root, ["apt-get", "clean"], what, env)
-        with open(f"{root}/etc/ringpost-root", "w") as f:
+        persistently(lambda: self.try_install(root, names))
+        stamp = f"{root}/etc/ringpost-root"
+        with open(f"{stamp}.part", "w") as f:
             f.write("\n".join(names) + "\n")
+        os.rename(f"{stamp}.part", stamp)
+
+    def try_install(self, root, names):
+        debs = self.debs("more")
+        os.makedirs(f"{debs}/partial", exist_ok=True)
+        what = f"installing packages in the root of Debian {self.name}"
+        env = dict(DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8")
+        for argv in (["dpkg", "--configure", "-a"],
+                     ["apt-get", "-q", "update", "--error-on=any"],
+                     ["apt-get", "-q", "-y", "-o",
+                      f"Dir::Cache::archives={debs}", "--fix-broken",
+                      "install", *names]):
+            self.inside(root, argv, what, env, [(debs, False)])
 
     def inside(self, root, argv, what, env=None, binds=()):
         """Runs a program in a root (None: the machine's), in namespaces whose
@@ -203,10 +292,7 @@ class DebianRoot:
                 self.mount_all(root, binds)
                 os.chroot(root)
                 os.chdir("/")
-        full = dict(PATH=PATH, HOME="/root", **(env or {}))
-        for name, value in os.environ.items():
-            if name.lower().endswith("_proxy"):
-                full[name] = value
+        full = dict(PATH=PATH, HOME="/root", **proxies(), **(env or {}))
         return run_quietly(argv, what, env=full, preexec_fn=enter)
 
     @staticmethod
@@ -214,8 +300,9 @@ class DebianRoot:
         for folder, read_only in binds:
             bind(folder, root + folder, read_only)
 
-    def build(self):
-        """Builds the tree inside, as far as it isn't; the build directory."""
+    def build(self, targets=()):
+        """Builds the tree inside, or these targets of it, as far as it isn't
+        built; returns the build directory."""
         folder = self.build_folder
         os.makedirs(folder, exist_ok=True)
         binds = [(TREE, True), (folder, False)]
@@ -224,7 +311,8 @@ class DebianRoot:
             if not os.path.exists(f"{folder}/build.ninja"):
                 self.inside(self.root, ["meson", "setup", folder, TREE], what,
                             binds=binds)
-            self.inside(self.root, ["ninja", "-C", folder], what, binds=binds)
+            self.inside(self.root, ["ninja", "-C", folder, *targets], what,
+                        binds=binds)
         return folder
 
     def arrange(self, binds):
