@@ -28,10 +28,9 @@
 #include <cmocka.h>
 
 #include "tests/kernel/kernel_limits.h"
+#include "tests/kernel/kernel_shop.h"
 #include "tests/kernel/kernel_suites.h"
 #include "tests/kernel/paths_desk.h"
-
-#define SKIPPED 77
 
 enum {
 	MIB = 1024 * 1024,
@@ -329,34 +328,20 @@ static bool make_file(void)
 	return true;
 }
 
-/* 0: go on; else the exit status. */
-static int without_kernel_tls(void)
-{
-	const char *expected = getenv("RINGPOST_KTLS_EXPECTED");
-	struct ktls_caps *caps = &world.shop.caps;
-	char why[512];
-
-	if (ktls_caps_probe(ktls_kernel_system(), caps) == 0 && caps->ulp)
-		return 0;
-	fprintf(stderr, "no kernel TLS: %s\n",
-		ktls_caps_reason(caps, why, sizeof(why)));
-	return expected && strcmp(expected, "1") == 0 ? EXIT_FAILURE : SKIPPED;
-}
-
 int main(void)
 {
-	int status;
+	int usable, status = EXIT_FAILURE;
 
 	/* A peer that writes to a reader that has gone. */
 	signal(SIGPIPE, SIG_IGN);
 	shop_open(&world.shop);
-	status = without_kernel_tls();
-	if (!status && !make_file()) {
+	usable = kernel_usable(&world.shop.caps);
+	if (usable == 0)
+		status = KERNEL_SKIPPED;
+	else if (usable > 0 && !make_file())
 		perror("kernel_paths: a file of 64 MiB in memory");
-		status = EXIT_FAILURE;
-	}
-	if (!status && run_rows() != 0)
-		status = EXIT_FAILURE;
+	else if (usable > 0)
+		status = run_rows() ? EXIT_FAILURE : EXIT_SUCCESS;
 	shop_close(&world.shop);
 	return status;
 }

@@ -90,10 +90,18 @@ static void the_kernel_counts_what_it_took(void **state)
 	assert_int_equal(tls_stat("TlsRxSw"), rx + made);
 }
 
-/* Run first: what follows breaks records on purpose. */
+/* Before this program: other tests break records on purpose. */
+static long decrypt_errors, rekey_errors;
+
+static long count_rekey_errors(void)
+{
+	return tls_stat("TlsTxRekeyError") + tls_stat("TlsRxRekeyError");
+}
+
+/* Run first: so do some that follow. */
 static void nothing_failed_to_decrypt(void **state)
 {
-	assert_int_equal(tls_stat("TlsDecryptError"), 0);
+	assert_int_equal(tls_stat("TlsDecryptError"), decrypt_errors);
 }
 
 /* The kernel's own word for the keys that were changed. */
@@ -112,8 +120,7 @@ static void the_kernel_counts_new_keys(void **state)
 	assert_true(tx >= 0 && rx >= 0);
 	assert_int_equal(tls_stat("TlsTxRekeyOk"), tx + 3);
 	assert_int_equal(tls_stat("TlsRxRekeyOk"), rx + 3);
-	assert_int_equal(tls_stat("TlsTxRekeyError"), 0);
-	assert_int_equal(tls_stat("TlsRxRekeyError"), 0);
+	assert_int_equal(count_rekey_errors(), rekey_errors);
 }
 
 /* On a kernel that can change keys (mainline 6.14). */
@@ -184,5 +191,7 @@ int main(void)
 
 	if (there <= 0)
 		return there < 0 ? EXIT_FAILURE : KERNEL_SKIPPED;
+	decrypt_errors = tls_stat("TlsDecryptError");
+	rekey_errors = count_rekey_errors();
 	return run_rekey(&caps) + run_all() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
