@@ -97,7 +97,7 @@ class Always:
 
 class Counted:
     """How many connections there were at a time, by greetings and QUITs: the
-    relay closes a connection that has work left to nobody else's profit."""
+    relay waits for the reply to QUIT before another takes its place."""
 
     def __init__(self, hold=None):
         self.lock, self.now, self.most = threading.Lock(), 0, 0

@@ -94,7 +94,7 @@ static void open_worker(struct queue_world *w, unsigned i)
 		.wall_clock = sim_net_wall_clock,
 	};
 	struct spool_config spool = {
-		.path = me->dir, .segment_size = 1024 * 1024, .sync = true};
+		.path = me->dir, .segment_size = 1024 * 1024, .sync = false};
 	struct spool_report report;
 	char error[256] = "";
 	int r;
@@ -109,11 +109,16 @@ static void open_worker(struct queue_world *w, unsigned i)
 	assert(r == 0);
 }
 
-struct queue_world *queue_world_start(unsigned workers,
-				      const char *destinations)
+struct queue_world *queue_world_start_with(unsigned workers,
+					   const char *destinations,
+					   const struct queue_world_luck *luck)
 {
 	struct queue_world *w = calloc(1, sizeof(*w));
-	struct uring_fake_config fake = {.seed = 5};
+	struct uring_fake_config fake = {
+		.seed = luck->seed,
+		.short_percent = luck->short_percent,
+		.delay_percent = luck->delay_percent,
+	};
 	char text[4096];
 	int r;
 
@@ -133,7 +138,9 @@ struct queue_world *queue_world_start(unsigned workers,
 		.ring = w->net.ring,
 		.fake = w->net.fake,
 		.port = WORLD_PORT,
-		.seed = 1,
+		.seed = luck->seed,
+		.refuse_percent = luck->refuse_percent,
+		.drop_percent = luck->drop_percent,
 		.script = script,
 		.received = received,
 		.arg = w,
@@ -142,9 +149,17 @@ struct queue_world *queue_world_start(unsigned workers,
 	return w;
 }
 
+struct queue_world *queue_world_start(unsigned workers,
+				      const char *destinations)
+{
+	const struct queue_world_luck luck = {.seed = 5};
+
+	return queue_world_start_with(workers, destinations, &luck);
+}
+
 /* --- time --- */
 
-static bool turn(struct queue_world *w)
+bool queue_world_turn(struct queue_world *w)
 {
 	bool moved = uring_turn(w->net.ring, 0) > 0;
 	unsigned now;
@@ -160,13 +175,15 @@ static bool turn(struct queue_world *w)
 	now = connections_now(&w->server);
 	if (now > w->most_connections)
 		w->most_connections = now;
+	if (w->check)
+		w->check(w);
 	return moved;
 }
 
 void queue_world_settle(struct queue_world *w)
 {
 	for (int still = 0, i = 0; still < 8 && i < 1000000; i++)
-		still = turn(w) ? 0 : still + 1;
+		still = queue_world_turn(w) ? 0 : still + 1;
 }
 
 void queue_world_later(struct queue_world *w, uint64_t ns)
@@ -191,6 +208,7 @@ void queue_world_finish(struct queue_world *w)
 	for (int i = 0; i < 100 && busy(w); i++)
 		queue_world_later(w, URING_SEC);
 	assert(!busy(w));
+	w->check = NULL;
 	for (unsigned i = 0; i < w->worker_count; i++) {
 		queue_destroy(&w->workers[i].queue);
 		spool_close(&w->workers[i].spool);

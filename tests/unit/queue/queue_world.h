@@ -29,6 +29,9 @@ struct queue_world {
 	} workers[WORLD_WORKERS];
 	unsigned worker_count;
 	struct sim_server server;
+	/* After each turn; may be NULL. */
+	void (*check)(struct queue_world *world);
+	void *check_arg;
 	/* What the next hop saw. */
 	unsigned received, most_connections;
 	struct world_mail {
@@ -45,13 +48,25 @@ struct queue_world {
 	size_t commits;
 };
 
+/* What may go wrong, by chance. */
+struct queue_world_luck {
+	uint64_t seed;
+	unsigned short_percent, delay_percent; /* of the fake ring */
+	unsigned refuse_percent, drop_percent; /* of the next hop */
+};
+
 /* queue_world_start() - @destinations: the list below destinations:, in YAML.
  * The route "*" leads to the next hop; retry after 10 s, then 30 s. */
 struct queue_world *queue_world_start(unsigned workers,
 				      const char *destinations);
+struct queue_world *queue_world_start_with(unsigned workers,
+					   const char *destinations,
+					   const struct queue_world_luck *luck);
 void queue_world_finish(struct queue_world *world);
 
 /* Until nothing moves; and some time later. */
+/* queue_world_turn() - false: nothing moved. */
+bool queue_world_turn(struct queue_world *world);
 void queue_world_settle(struct queue_world *world);
 void queue_world_later(struct queue_world *world, uint64_t ns);
 uint64_t queue_world_now(const struct queue_world *world);
