@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker's cut-through: the connections of each route, and the legs that
- * wait for one.  An idle connection is used before a new one is opened; a new
- * one is opened for each that waits, up to the route's limit.
+ * wait for one.  An idle connection is used before a new one is opened, and
+ * one that is being reset is waited for; a new one is opened for each that
+ * waits, up to the route's limit.
  */
 #include <assert.h>
 #include <errno.h>
@@ -136,6 +137,16 @@ static struct cutthrough_via *any_idle(const struct cutthrough_hop *hop)
 	return via;
 }
 
+/* Those that will take the next leg without anybody's doing. */
+static unsigned soon_ready(const struct cutthrough_hop *hop)
+{
+	unsigned count = hop->opening_count;
+
+	for (const struct cutthrough_via *via = hop->vias; via; via = via->next)
+		count += outbound_resetting(via->session);
+	return count;
+}
+
 static void end_waiting(struct cutthrough_hop *hop)
 {
 	static const struct outbound_answer why = {
@@ -157,7 +168,7 @@ void cutthrough_pump(struct cutthrough_hop *hop)
 		end_waiting(hop);
 	while (hop->waiting && (idle = any_idle(hop)))
 		outbound_wake(idle->session);
-	while (hop->waiting_count > hop->opening_count &&
+	while (hop->waiting_count > soon_ready(hop) &&
 	       hop->via_count < hop->limit) {
 		int error = open_one(hop);
 

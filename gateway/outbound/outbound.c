@@ -197,6 +197,11 @@ bool outbound_idle(const struct outbound_session *s)
 	return s->state == OUTBOUND_READY && !s->delivery;
 }
 
+bool outbound_resetting(const struct outbound_session *s)
+{
+	return s->state == OUTBOUND_RESET;
+}
+
 bool outbound_retry_plain(const struct outbound_session *s)
 {
 	return s->tls_failed && s->terms.tls == CONFIG_TLS_MAY;

@@ -170,6 +170,9 @@ void outbound_wake(struct outbound_session *session);
 /* outbound_messages() - deliveries it was given. */
 uint64_t outbound_messages(const struct outbound_session *session);
 bool outbound_idle(const struct outbound_session *session);
+/* outbound_resetting() - RSET is on its way; the session asks for its next
+ * delivery behind that, or ends. */
+bool outbound_resetting(const struct outbound_session *session);
 /* Did TLS fail where level `may` allows going on without? Valid in ended(). */
 bool outbound_retry_plain(const struct outbound_session *session);
 

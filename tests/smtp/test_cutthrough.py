@@ -365,6 +365,27 @@ class Refusals(CutThrough):
         self.assertEqual(len(self.sink.sessions), 1)
         self.end()
 
+    def test_message_while_the_last_one_is_reset(self):
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def hook(session, stage, line):
+            if stage == "RSET":
+                go_on.wait(PATIENCE)
+            return "452 4.3.1 full" if stage == "BODY" else None
+        _, sink = self.pair(hook)
+        client = self.client()
+        client.envelope()
+        self.assert_reply(client.bdat(BODY, last=True), 452)
+        # both in one record: when the first is answered the other is known
+        client.send("MAIL FROM:<a@example.test>\r\n"
+                    "RCPT TO:<b@example.test>\r\n")
+        self.assertEqual(client.reply().code, 250)
+        go_on.set()
+        self.assertEqual(client.reply().code, 250)
+        self.assertEqual(len(sink.sessions), 1)
+        self.end()
+
     def test_chunk(self):
         self.refusing("BDAT", "552 5.3.4 enough")
         client = self.client()
