@@ -23,7 +23,7 @@ enum kstream_state kstream_flushing_recv(struct ktls_stream_private *p,
 {
 	if (ev->res > 0 && ev->buf.data) {
 		if (p->role == KTLS_SERVER && p->clear_left == 0) {
-			if (kstream_inbox_push(&p->inbox, &ev->buf) == 0)
+			if (kstream_inbox_push(&p->inbox, &ev->buf) >= 0)
 				return p->state;
 			return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM,
 					    NULL);

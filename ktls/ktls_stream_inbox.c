@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INBOX_FIRST 4
 
@@ -26,18 +27,46 @@ static int inbox_grow(struct kstream_inbox *inbox)
 	return 0;
 }
 
+static void inbox_release(struct uring_buf *item)
+{
+	if (item->group)
+		uring_buf_return(item);
+	else
+		free(item->data);
+}
+
+/* Without memory it stays the group's: better slow than lost. */
+static bool inbox_copy(struct uring_buf *item)
+{
+	unsigned char *copy;
+
+	if (!uring_bufs_scarce(item->group))
+		return false;
+	copy = malloc(item->len);
+	if (copy) {
+		uint32_t len = item->len;
+
+		memcpy(copy, item->data, len);
+		uring_buf_return(item);
+		*item = (struct uring_buf){.data = copy, .len = len};
+	}
+	return true;
+}
+
 int kstream_inbox_push(struct kstream_inbox *inbox, const struct uring_buf *buf)
 {
+	struct uring_buf item = *buf;
+	bool scarce;
+
 	assert(buf->data && buf->len > 0);
 	if (inbox->count == inbox->size && inbox_grow(inbox) < 0) {
-		struct uring_buf back = *buf;
-
-		uring_buf_return(&back);
+		uring_buf_return(&item);
 		return -ENOMEM;
 	}
-	inbox->items[(inbox->head + inbox->count) % inbox->size] = *buf;
+	scarce = inbox_copy(&item);
+	inbox->items[(inbox->head + inbox->count) % inbox->size] = item;
 	inbox->count++;
-	return 0;
+	return scarce;
 }
 
 size_t kstream_inbox_peek(const struct kstream_inbox *inbox,
@@ -74,7 +103,7 @@ void kstream_inbox_drop(struct kstream_inbox *inbox, size_t len)
 	inbox->offset += (uint32_t)len;
 	if (inbox->offset < first->len)
 		return;
-	uring_buf_return(first);
+	inbox_release(first);
 	inbox->head = (inbox->head + 1) % inbox->size;
 	inbox->count--;
 	inbox->offset = 0;

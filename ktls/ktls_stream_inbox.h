@@ -2,6 +2,10 @@
 /*
  * Received buffers that a stream has not worked off yet, oldest first. Every
  * buffer in here belongs to the stream until it goes back to its group.
+ *
+ * When buffers are scarce (uring_bufs_scarce()) their bytes are copied and they
+ * go back at once: a stream whose owner does not read for long, because it
+ * waits for another stream, would otherwise keep that one from receiving.
  */
 #ifndef KTLS_KTLS_STREAM_INBOX_H
 #define KTLS_KTLS_STREAM_INBOX_H
@@ -12,13 +16,15 @@
 #include "uring/uring_bufs.h"
 
 struct kstream_inbox {
-	struct uring_buf *items; /* owned; a ring of @size */
+	/* owned; a ring of @size. Without a group: a copy of our own */
+	struct uring_buf *items;
 	uint32_t head, count, size;
 	uint32_t offset; /* bytes used up of the first buffer */
 };
 
-/* kstream_inbox_push() - takes *buf (data not NULL); 0, or -ENOMEM and the
- * buffer has gone back to its group. */
+/* kstream_inbox_push() - takes *buf (data not NULL); 0; 1: it was scarce, so
+ * more of them should not be asked for now; or -ENOMEM and the buffer has gone
+ * back to its group. */
 int kstream_inbox_push(struct kstream_inbox *inbox,
 		       const struct uring_buf *buf);
 

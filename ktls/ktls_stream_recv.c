@@ -210,9 +210,11 @@ enum kstream_state kstream_recv_error(struct ktls_stream_private *p, int error)
 enum kstream_state kstream_recv_keep(struct ktls_stream_private *p,
 				     const struct uring_event *ev)
 {
-	if (kstream_inbox_push(&p->inbox, &ev->buf) < 0)
+	int scarce = kstream_inbox_push(&p->inbox, &ev->buf);
+
+	if (scarce < 0)
 		return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM, NULL);
-	if (p->inbox.count > KSTREAM_UNREAD_BUFS)
+	if (scarce || p->inbox.count > KSTREAM_UNREAD_BUFS)
 		kstream_recv_cancel(p);
 	return p->state;
 }

@@ -144,6 +144,11 @@ unsigned uring_bufs_size(const struct uring_bufs *bufs)
 	return bufs->size;
 }
 
+bool uring_bufs_scarce(const struct uring_bufs *bufs)
+{
+	return bufs->out > bufs->count / 2;
+}
+
 /*
  * Waiters.  -ENOBUFS says that there was no buffer when the kernel looked;
  * some may have come back since, so a new waiter gets one try at once.  One

@@ -15,6 +15,7 @@
 #ifndef URING_URING_BUFS_H
 #define URING_URING_BUFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "uring/uring_op.h"
@@ -46,6 +47,10 @@ void uring_buf_return(struct uring_buf *buf);
 /* Buffers now with event receivers; for leak checks and metrics. */
 unsigned uring_bufs_out(const struct uring_bufs *bufs);
 unsigned uring_bufs_size(const struct uring_bufs *bufs);
+
+/* uring_bufs_scarce() - more than half of them are with event receivers. Who
+ * keeps one then keeps it from somebody else: better copy what is in it. */
+bool uring_bufs_scarce(const struct uring_bufs *bufs);
 
 /*
  * After -ENOBUFS an owner waits its turn: fn(owner) is called once from a

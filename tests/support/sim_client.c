@@ -145,6 +145,7 @@ static enum sim_client_state on_final(struct sim_client *c, int code)
 	c->refused |= code / 100 != 2;
 	if (c->bdat && --c->chunks_left > 0)
 		return SIM_FINAL;
+	c->message->told = (unsigned)code;
 	if (!c->refused)
 		c->message->accepted = true;
 	if (c->refused && c->bdat) {

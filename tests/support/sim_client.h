@@ -23,6 +23,7 @@ struct sim_message {
 	size_t rcpt_count;
 	bool offered;		/* given to a client */
 	bool accepted;		/* 250 was read: a promise */
+	unsigned told;		/* the last reply's code; 0: none */
 	unsigned copies[4];	/* deliveries seen, per recipient */
 	unsigned unanswered[4]; /* of them: the next hop's 250 was never sent */
 	bool failed[4];		/* the next hop said 5xx */

@@ -160,6 +160,7 @@ static void message_done(struct sim_server *s, struct sim_server_conn *c)
 		.body = c->body.len ? sim_bytes_at(&c->body) : NULL,
 		.len = c->body.len,
 		.answered = !said,
+		.code = said ? (unsigned)atoi(said) : 250,
 		.rekeyed = c->rekeyed,
 		.tls = c->tls,
 	};
@@ -170,6 +171,8 @@ static void message_done(struct sim_server *s, struct sim_server_conn *c)
 		if (s->config.received)
 			s->config.received(s->config.arg, &mail);
 	}
+	if (s->config.finished)
+		s->config.finished(s->config.arg, &mail);
 	if (dropped) {
 		gone(c, true);
 		return;
@@ -288,8 +291,19 @@ static bool take_line(struct sim_server *s, struct sim_server_conn *c)
 	return true;
 }
 
+static bool stalls(struct sim_server *s, struct sim_server_conn *c)
+{
+	if (c->state == SIM_BDAT && s->config.stall_chance &&
+	    sim_random_below(&s->random, 1000) < s->config.stall_chance)
+		c->stalled = true;
+	return c->stalled;
+}
+
 static bool pump_conn(struct sim_server *s, struct sim_server_conn *c)
 {
+	if (stalls(s, c))
+		return false;
+
 	bool moved = sim_peer_pump(&c->peer);
 
 	while (c->used && !c->start_tls && !c->hang_up &&

@@ -25,6 +25,7 @@ struct sim_mail {
 	const unsigned char *body;
 	size_t len;
 	bool answered; /* false: the final 250 was never sent */
+	unsigned code; /* of what was said instead; 0: nothing */
 	bool rekeyed;  /* keys were changed before it */
 	bool tls;
 };
@@ -48,6 +49,12 @@ struct sim_server_config {
 	 * "^?" and asks for the client's. May be NULL. */
 	const char *(*script)(void *arg, const char *line);
 	void (*received)(void *arg, const struct sim_mail *mail);
+	/* The same for every message that was there whole, refused or not, after
+	 * received(). May be NULL. */
+	void (*finished)(void *arg, const struct sim_mail *mail);
+	/* chance per pump, in 1/1000, that a connection in a chunk stops
+	 * reading for good */
+	unsigned stall_chance;
 	void *arg;
 };
 
@@ -58,7 +65,7 @@ struct sim_server_conn {
 		SIM_DATA,
 		SIM_BDAT
 	} state;
-	bool used, tls, mail, bad_chunk, last, start_tls;
+	bool used, tls, mail, bad_chunk, last, start_tls, stalled;
 	bool hang_up; /* after a 421, once it is out */
 	bool rekeyed;
 	char from[256];

@@ -161,6 +161,7 @@ int main(void)
 		cmocka_unit_test(rekey_still_sends_the_queue),
 		cmocka_unit_test(renegotiation_is_refused),
 		cmocka_unit_test(unread_bytes_stop_the_receiving),
+		cmocka_unit_test(unread_bytes_leave_buffers_for_others),
 		cmocka_unit_test(a_slow_owner_gets_all_in_the_end),
 		cmocka_unit_test(one_buffer_is_enough),
 		cmocka_unit_test(pause_stops_and_resume_goes_on),

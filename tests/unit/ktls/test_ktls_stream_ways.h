@@ -49,6 +49,7 @@ void a_client_receives_in_openssl_until_the_first_reply(void **state);
 void an_idle_kernel_stream_is_small(void **state);
 void tickets_reach_the_session_cache(void **state);
 void unread_bytes_stop_the_receiving(void **state);
+void unread_bytes_leave_buffers_for_others(void **state);
 void a_slow_owner_gets_all_in_the_end(void **state);
 void one_buffer_is_enough(void **state);
 void pause_stops_and_resume_goes_on(void **state);

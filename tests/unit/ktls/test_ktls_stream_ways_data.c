@@ -181,6 +181,39 @@ void unread_bytes_stop_the_receiving(void **state)
 	}
 }
 
+/* Whoever waits for another stream before it reads on must not keep all the
+ * buffers that the other one needs. */
+void unread_bytes_leave_buffers_for_others(void **state)
+{
+	for (size_t i = 0; i < way_count; i++) {
+		struct world_config config = way_config(*state, &ways[i], i);
+		unsigned char *down;
+		struct world w, other;
+
+		config.bufs = 4;
+		world_open(&w, *state, &config);
+		world_open_beside(&other, &w, &config);
+		world_start(&w);
+		world_start(&other);
+		world_secure(&w, ways[i].role, KTLS_OFFLOAD_AUTO);
+		world_secure(&other, ways[i].role, KTLS_OFFLOAD_AUTO);
+		way_receive_one(&w);
+		way_receive_one(&other);
+		down = world_bytes(&w, 500000);
+		w.side.hold = true;
+		peer_send(&w.peer, down, 500000);
+		world_turns(&w, 400);
+		way_receive_one(&other);
+		/* and nothing was lost */
+		side_unhold(&w.side);
+		world_until(&w, world_exchanged);
+		world_assert_exchanged(&w);
+		world_close(&other);
+		world_close(&w);
+		free(down);
+	}
+}
+
 static void read_some(struct side *side)
 {
 	const unsigned char *data;

@@ -265,6 +265,12 @@ static void side_event(void *owner, enum ktls_event event)
 		side->on(side, event);
 }
 
+void side_unhold(struct side *side)
+{
+	side->hold = false;
+	side_read(side);
+}
+
 void side_send(struct side *side, const void *data, size_t len)
 {
 	assert_true(side->out_at == side->out_len);

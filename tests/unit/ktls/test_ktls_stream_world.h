@@ -167,6 +167,8 @@ unsigned char *world_bytes(struct world *w, size_t len);
 
 /* What the owner and the peer send; borrowed until it is through. */
 void side_send(struct side *side, const void *data, size_t len);
+/* What was held is read now. */
+void side_unhold(struct side *side);
 void peer_send(struct peer *peer, const void *data, size_t len);
 /* Raw bytes from the peer, around any TLS. */
 void peer_send_raw(struct peer *peer, const void *data, size_t len);
