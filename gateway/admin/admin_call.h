@@ -29,6 +29,7 @@ struct admin_call {
 	struct admin_counts counts;
 	bool over, blocked, moved, refused, no_memory, was_so;
 	uint64_t rows;		       /* passed on */
+	unsigned listening;	       /* trace: workers */
 	uint64_t last_id;	       /* list: of the last row */
 	struct admin_summary *summary; /* NULL until the first row */
 };

@@ -19,6 +19,10 @@ struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 		return NULL;
 	job->queue = queue;
 	job->port = port;
+	if (request->command == ADMIN_TRACE) {
+		admin_trace_begin(job);
+		return job;
+	}
 	if (request->command == ADMIN_SUMMARY || request->destination) {
 		job->domains = queue_domains_begin(queue);
 		if (job->domains)
@@ -36,6 +40,7 @@ void admin_job_free(struct admin_job **pointer)
 
 	if (!job)
 		return;
+	admin_trace_end(job);
 	queue_domains_end(&job->domains);
 	queue_look_end(&job->look);
 	admin_port_unref(&job->port);
@@ -180,6 +185,7 @@ static bool turn(struct admin_job *job, int budget)
 	case ADMIN_SUSPEND:
 	case ADMIN_RESUME:
 		return suspend_turn(job, budget);
+	case ADMIN_TRACE:
 	case ADMIN_COMMANDS:
 		break;
 	}
@@ -190,6 +196,8 @@ static bool turn(struct admin_job *job, int budget)
 enum admin_job_result admin_job_turn(struct admin_job *job, int budget)
 {
 	if (!admin_port_cancelled(job->port)) {
+		if (job->tracing)
+			return ADMIN_JOB_WAITS;
 		if (admin_port_full(job->port))
 			return ADMIN_JOB_WAITS;
 		if (queue_act_behind(job->queue, job->spool))

@@ -5,6 +5,7 @@
 
 #include "gateway/admin/admin_port.h"
 #include "gateway/queue/queue_act.h"
+#include "gateway/queue/queue_trace.h"
 
 struct queue;
 
@@ -24,6 +25,9 @@ struct admin_job {
 	struct queue_look look;
 	struct queue_domains *domains;
 	struct spool *spool; /* actions: the last one's */
+	struct queue_trace trace;
+	bool tracing;
+	uint64_t dropped; /* lines since the last one that was put */
 	/* list */
 	uint64_t rows;	   /* so far */
 	uint64_t page_end; /* id of the last message that is in it */
@@ -48,5 +52,8 @@ void admin_job_free(struct admin_job **job);
 
 /* admin_show.c: a turn of `show`. False: that was all. */
 bool admin_show_turn(struct admin_job *job);
+/* admin_trace.c */
+void admin_trace_begin(struct admin_job *job);
+void admin_trace_end(struct admin_job *job);
 
 #endif

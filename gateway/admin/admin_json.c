@@ -200,6 +200,29 @@ static json_t *domain_json(const struct admin_row *row, uint64_t now)
 	return o;
 }
 
+static json_t *trace_json(const struct admin_row *row)
+{
+	static const char *const kinds[] = {
+		[OUTBOUND_TRACE_NOTE] = "note",
+		[OUTBOUND_TRACE_SENT] = "sent",
+		[OUTBOUND_TRACE_RECEIVED] = "received",
+	};
+	json_t *o = json_pack("{s:s, s:I, s:o, s:s, s:o, s:o, s:o}", "type",
+			      "line", "session", (json_int_t)row->session,
+			      "time", admin_json_time(row->arrival), "kind",
+			      kinds[row->state], "text",
+			      admin_json_text(row->reply), "relay",
+			      admin_json_text(row->client), "host",
+			      admin_json_text(row->destination));
+
+	if (row->id)
+		json_object_set_new(o, "id", id_json(row->id));
+	if (row->dropped)
+		json_object_set_new(o, "dropped",
+				    json_integer((json_int_t)row->dropped));
+	return o;
+}
+
 json_t *admin_row_json(const struct admin_row *row, uint64_t now)
 {
 	switch (row->kind) {
@@ -213,6 +236,8 @@ json_t *admin_row_json(const struct admin_row *row, uint64_t now)
 		return recipient_json(row);
 	case ADMIN_ROW_BYTES:
 		return bytes_json(row);
+	case ADMIN_ROW_TRACE:
+		return trace_json(row);
 	}
 	return NULL;
 }

@@ -28,6 +28,7 @@ enum takes {
 	TAKES_REASON = 128,
 	NEEDS_DESTINATION = 256,
 	NEEDS_TO = 512,
+	NEEDS_TARGET = 1024, /* a destination, or one id */
 };
 
 static const struct {
@@ -45,6 +46,7 @@ static const struct {
 	[ADMIN_MOVE] = {"move", TAKES_FILTER | NEEDS_SOME | NEEDS_TO},
 	[ADMIN_SUSPEND] = {"suspend", NEEDS_DESTINATION},
 	[ADMIN_RESUME] = {"resume", NEEDS_DESTINATION},
+	[ADMIN_TRACE] = {"trace", TAKES_FILTER | TAKES_LIMIT | NEEDS_TARGET},
 };
 
 const char *admin_command_name(enum admin_command command)
@@ -315,7 +317,8 @@ static bool read_key(struct reading *r, const char *key, json_t *value)
 		return read_reason(r, value);
 	if ((takes & NEEDS_TO) && strcmp(key, "to") == 0)
 		return read_to(r, value);
-	if ((takes & NEEDS_DESTINATION) && strcmp(key, "destination") == 0)
+	if ((takes & (NEEDS_DESTINATION | NEEDS_TARGET)) &&
+	    strcmp(key, "destination") == 0)
 		return read_word(r, key, value, &request->destination);
 	return refuse(r, "'%s' does not take '%.40s'",
 		      commands[request->command].name, key);
@@ -359,6 +362,12 @@ static bool check_needs(struct reading *r)
 			      name);
 	if ((takes & NEEDS_DESTINATION) && !request->destination)
 		return refuse(r, "'%s' needs a destination or a domain", name);
+	if ((takes & NEEDS_TARGET) && !request->destination &&
+	    request->filter.id_count != 1)
+		return refuse(r,
+			      "'%s' needs a destination, a domain or one "
+			      "message id",
+			      name);
 	if ((takes & NEEDS_TO) && !request->to.text)
 		return refuse(r, "'%s' needs 'to', a host:port", name);
 	return true;

@@ -35,6 +35,7 @@ enum admin_command {
 	ADMIN_MOVE,
 	ADMIN_SUSPEND,
 	ADMIN_RESUME,
+	ADMIN_TRACE,
 	ADMIN_COMMANDS
 };
 
@@ -48,7 +49,7 @@ struct admin_request {
 	bool content;	    /* show: the whole message */
 	bool all;	    /* an action without a filter is meant */
 	const char *reason; /* bounce; NULL: none */
-	const char *destination;   /* suspend, resume */
+	const char *destination;   /* suspend, resume, trace */
 	struct config_next_hop to; /* move; owned */
 	char by[48];		   /* who asks, for logs: set by the core */
 	void *owned;		   /* what the strings are in */

@@ -149,6 +149,26 @@ struct admin_row *admin_row_recipient(const struct queue_entry *e,
 	return m.row;
 }
 
+struct admin_row *admin_row_trace(const struct outbound_trace_line *line,
+				  uint64_t now, uint64_t dropped)
+{
+	const char *texts[] = {line->relay, line->host};
+	struct making m;
+
+	if (!make(&m, ADMIN_ROW_TRACE, texts, 2, line->len + 1))
+		return NULL;
+	m.row->arrival = now;
+	m.row->id = line->delivery ? line->delivery->id : 0;
+	m.row->state = line->kind;
+	m.row->dropped = dropped;
+	m.row->session = line->session;
+	m.row->client = keep(&m, line->relay);
+	m.row->destination = keep(&m, line->host);
+	m.row->reply = m.at;
+	memcpy(m.at, line->text, line->len);
+	return m.row;
+}
+
 struct admin_row *admin_row_bytes(uint64_t id, const void *bytes, size_t len)
 {
 	struct making m;

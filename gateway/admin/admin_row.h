@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/outbound/outbound_trace.h"
 #include "gateway/queue/queue_look.h"
 
 enum admin_row_kind {
@@ -18,6 +19,7 @@ enum admin_row_kind {
 	ADMIN_ROW_MESSAGE,   /* a message, shown */
 	ADMIN_ROW_RECIPIENT, /* one of its recipients */
 	ADMIN_ROW_BYTES,     /* a piece of it */
+	ADMIN_ROW_TRACE,     /* a line of a dialogue */
 };
 
 /* A recipient whose result is final: one more state. */
@@ -43,6 +45,10 @@ struct admin_row {
 	uint64_t reply_at;
 	unsigned sessions, limit;
 	bool unreachable, suspended, fallback;
+	/* TRACE: arrival is its time, reply its text, client the relay,
+	 * destination the host, state the kind */
+	uint64_t dropped; /* before it */
+	uint64_t session;
 	/* BYTES */
 	size_t len;
 	const unsigned char *bytes;
@@ -57,6 +63,8 @@ struct admin_row *admin_row_message(const struct queue_entry *entry,
 /* @entry: the delivery that has it; NULL: its result is final. */
 struct admin_row *admin_row_recipient(const struct queue_entry *entry,
 				      const char *recipient);
+struct admin_row *admin_row_trace(const struct outbound_trace_line *line,
+				  uint64_t now, uint64_t dropped);
 struct admin_row *admin_row_bytes(uint64_t id, const void *bytes, size_t len);
 
 /* admin_row_json() - as clients see it; NULL without memory. @now: wall clock,

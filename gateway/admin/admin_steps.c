@@ -226,6 +226,56 @@ static void suspend_finish(struct admin_call *call)
 					(json_int_t)call->counts.changed));
 }
 
+/* --- trace --- */
+
+/* Who listens in is written down. */
+static void trace_begin(struct admin_call *call)
+{
+	char id[LOG_ID_SIZE];
+
+	log_info("admin.trace",
+		 L_STR("destination", call->request->destination),
+		 L_STR("message",
+		       call->request->ids
+			       ? log_id_text(call->request->ids[0], id)
+			       : NULL),
+		 L_UINT("uid", call->who.uid), L_UINT("pid", call->who.pid));
+}
+
+static void trace_finish(struct admin_call *call)
+{
+	admin_call_line(call, json_pack("{s:s, s:I}", "type", "done", "rows",
+					(json_int_t)call->rows));
+	call->over = true;
+}
+
+/* Once all workers listen: from here on nothing is missed. */
+static void trace_ready(struct admin_call *call, struct admin_row *row)
+{
+	free(row);
+	call->moved = true;
+	if (++call->listening == call->track_count)
+		admin_call_line(call, json_pack("{s:s}", "type", "listening"));
+}
+
+static void trace_rows(struct admin_call *call)
+{
+	uint64_t limit = call->request->limit;
+	struct admin_row *row;
+
+	for (unsigned i = 0; i < call->track_count; i++)
+		while (!call->blocked && !call->over &&
+		       (row = admin_call_next(call, i))) {
+			if (row->kind == ADMIN_ROW_BYTES) {
+				trace_ready(call, row);
+				continue;
+			}
+			pass_on(call, row);
+			if (limit > 0 && call->rows >= limit)
+				trace_finish(call);
+		}
+}
+
 static void no_rows(struct admin_call *call)
 {
 }
@@ -242,4 +292,5 @@ const struct admin_step admin_steps[ADMIN_COMMANDS] = {
 	[ADMIN_MOVE] = {NULL, no_rows, action_finish},
 	[ADMIN_SUSPEND] = {suspend_begin, no_rows, suspend_finish},
 	[ADMIN_RESUME] = {suspend_begin, no_rows, suspend_finish},
+	[ADMIN_TRACE] = {trace_begin, trace_rows, trace_finish},
 };

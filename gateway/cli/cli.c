@@ -79,6 +79,10 @@ static const struct cli_command commands[] = {
 		.name = "queue", .main = cli_queue,
 		.summary = "look at the queue of a running relay, act on it",
 	},
+	{
+		.name = "trace", .main = cli_trace,
+		.summary = "show the dialogue of a running relay's sessions",
+	},
 };
 /* clang-format on */
 

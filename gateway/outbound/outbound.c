@@ -159,6 +159,7 @@ struct outbound_session *outbound_open(struct outbound *pool,
 					  target->hop->route, NULL, &s->terms);
 		s->expected = target->expected;
 		s->opened = uring_now(pool->config.env->ring);
+		s->number = ++pool->numbers;
 		r = open_session(s, target);
 	}
 	if (r < 0) {

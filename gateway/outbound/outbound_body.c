@@ -185,6 +185,8 @@ int outbound_body_queue(struct outbound_session *s)
 {
 	int r;
 
+	if (s->body.piece == 0 && s->body.offset == 0)
+		OUTBOUND_TRACE(s, body);
 	if (s->transfer == OUTBOUND_DATA_DOTS)
 		return queue_stuffed(s);
 	r = queue_pieces(s);

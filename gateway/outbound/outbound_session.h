@@ -112,6 +112,7 @@ struct outbound_session {
 	uint32_t extensions; /* of the last EHLO */
 	uint64_t size_limit;
 	uint64_t opened;   /* uring_now() */
+	uint64_t number;   /* of this session, from 1 */
 	uint64_t messages; /* transactions begun */
 	uint64_t unsent;   /* at the last look, to see progress */
 	char relay[80];	   /* "[127.0.0.1]:25" for logs */
@@ -145,6 +146,8 @@ struct outbound {
 	struct outbound_stats stats;
 	char *scratch; /* for building commands and stuffed text */
 	size_t scratch_room;
+	const struct outbound_trace *trace; /* NULL: nobody listens */
+	uint64_t numbers;		    /* given to sessions */
 };
 
 typedef enum outbound_state (*outbound_handler)(struct outbound_session *);
@@ -163,6 +166,20 @@ void outbound_timer_arm(struct outbound_session *s, uint64_t delay);
 /* Anew, for what is awaited now. */
 void outbound_timer_rearm(struct outbound_session *s);
 const char *outbound_state_name(enum outbound_state state);
+
+/* outbound_trace.c: only while somebody listens. */
+void outbound_trace_sent_(struct outbound_session *s, const char *text,
+			  size_t len);
+void outbound_trace_reply_(struct outbound_session *s);
+void outbound_trace_note_(struct outbound_session *s, const char *text);
+void outbound_trace_body_(struct outbound_session *s);
+void outbound_trace_tls_(struct outbound_session *s);
+void outbound_trace_end_(struct outbound_session *s);
+#define OUTBOUND_TRACE(s, what, ...)                                           \
+	do {                                                                   \
+		if ((s)->pool->trace)                                          \
+			outbound_trace_##what##_(s, ##__VA_ARGS__);            \
+	} while (0)
 
 /* --- shared by the state files --- */
 

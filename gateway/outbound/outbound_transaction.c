@@ -138,6 +138,7 @@ static bool send_commands(struct outbound_session *s, size_t end)
 		put_command(s, s->sent, text + used, COMMAND_ROOM, &len);
 		used += len;
 	}
+	OUTBOUND_TRACE(s, sent, text, used);
 	(void)ktls_stream_write(&s->stream, text, used);
 	return true;
 }

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_QUEUE_QUEUE_PRIVATE_H
 #define GATEWAY_QUEUE_QUEUE_PRIVATE_H
 
+#include "gateway/outbound/outbound_trace.h"
 #include "gateway/queue/deferred.h"
 #include "gateway/queue/delivery.h"
 #include "gateway/queue/destination.h"
@@ -27,8 +28,10 @@ struct queue {
 	struct domain_walk *walks;     /* through busy */
 	uint32_t walk_number;	       /* of the last one, from 1 */
 	struct order mail;	       /* all deliveries */
-	struct replies replies;	       /* what deliveries heard last */
-	uint64_t random;	       /* state */
+	struct queue_trace *traces;    /* who listens */
+	struct outbound_trace tracer;
+	struct replies replies; /* what deliveries heard last */
+	uint64_t random;	/* state */
 	struct deferred deferred;
 	struct uring_timer due;	   /* for deferred's top */
 	struct ktls_traffic sizes; /* of single messages given to sessions */

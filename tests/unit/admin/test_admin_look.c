@@ -207,6 +207,12 @@ static void a_walk_is_done_in_pieces(void **state)
 	admin_world_close(w);
 }
 
+static bool keep_line(void *arg, const char *line, size_t len)
+{
+	json_array_append_new(arg, json_loadb(line, len, 0, NULL));
+	return true;
+}
+
 static void no_news(void *arg)
 {
 }
@@ -247,6 +253,30 @@ static void a_reader_that_is_slow_stops_the_walk(void **state)
 	admin_world_close(w);
 }
 
+static void a_trace_ends_with_its_listener(void **state)
+{
+	struct admin_world *w = admin_world_open();
+	json_t *answer = json_array();
+	struct admin_sink sink = {.write = keep_line, .arg = answer};
+	struct admin_who who = {0};
+	static const char text[] = "{\"command\":\"trace\",\"destination\":"
+				   "\"127.0.0.1\"}";
+	struct admin_call *call =
+		admin_call_begin(w->core, text, strlen(text), &who, &sink);
+
+	admin_world_settle(w);
+	assert_false(admin_call_pump(call));
+	assert_int_equal(admin_world_count(answer, "listening"), 1);
+	admin_world_send_one(w, "a@x.test", "1@one.test");
+	assert_false(admin_call_pump(call));
+	assert_true(admin_world_count(answer, "line") > 0);
+	admin_call_end(&call);
+	admin_world_settle(w);
+	admin_world_send_one(w, "a@x.test", "1@two.test");
+	json_decref(answer);
+	admin_world_close(w);
+}
+
 static void a_cancelled_one_ends(void **state)
 {
 	struct admin_world *w = admin_world_open();
@@ -276,6 +306,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_said),
 		cmocka_unit_test(a_walk_is_done_in_pieces),
 		cmocka_unit_test(a_reader_that_is_slow_stops_the_walk),
+		cmocka_unit_test(a_trace_ends_with_its_listener),
 		cmocka_unit_test(a_cancelled_one_ends),
 	};
 

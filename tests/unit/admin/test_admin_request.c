@@ -117,6 +117,15 @@ static void nonsense_is_refused(void **state)
 	bad("{\"command\":\"summary\",\"filter\":{}}", "does not take");
 	bad("{\"command\":\"summary\",\"by\":\"color\"}", "'by' must be");
 	bad("{\"command\":\"show\"}", "needs one message id");
+	bad("{\"command\":\"trace\"}", "needs a destination");
+	bad("{\"command\":\"suspend\"}", "needs a destination");
+	bad("{\"command\":\"delete\"}", "or all");
+	bad("{\"command\":\"delete\",\"all\":false}", "or all");
+	bad("{\"command\":\"move\",\"all\":true}", "needs 'to'");
+	bad("{\"command\":\"move\",\"all\":true,\"to\":\"a:b:c\"}",
+	    "expected host:port");
+	bad("{\"command\":\"bounce\",\"all\":true,\"reason\":\"a\\nb\"}",
+	    "printable");
 }
 
 static void sizes_are_bounded(void **state)
