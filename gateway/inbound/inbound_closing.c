@@ -81,6 +81,19 @@ void inbound_note_failure(struct inbound_session *s)
 	s->why = s->rekeyed ? "new keys" : "failed";
 }
 
+/* Many clients leave without close_notify. With nothing under way nothing was
+ * cut off. */
+enum inbound_state inbound_command_on_failed(struct inbound_session *s)
+{
+	struct ktls_failure_info failure;
+
+	ktls_stream_failure(&s->stream, &failure);
+	if (failure.kind != KTLS_FAILURE_TRUNCATED || s->tx || s->line)
+		return inbound_on_failed(s);
+	s->why = "no close_notify";
+	return INBOUND_CLOSING;
+}
+
 /* In order all the same: the stream knows what may still be sent, an alert for
  * one, or words to a client whose new keys can't be followed. */
 enum inbound_state inbound_on_failed(struct inbound_session *s)

@@ -56,7 +56,7 @@ static const struct row rows[INBOUND_STATES] = {
 		   never, inbound_tls_on_shutdown, inbound_on_abort)},
 	[INBOUND_COMMAND] = {"command", inbound_command_enter,
 		ON_RELAY(never, inbound_command_on_input, inbound_command_on_input,
-		   inbound_on_failed, never, inbound_command_on_timeout, never,
+		   inbound_command_on_failed, never, inbound_command_on_timeout, never,
 		   never, never, never, stay, inbound_command_on_shutdown,
 		   inbound_on_abort)},
 	[INBOUND_DATA] = {"data", inbound_data_enter,

@@ -288,6 +288,7 @@ enum inbound_state inbound_aborting_enter(struct inbound_session *s);
 enum inbound_state inbound_gone_enter(struct inbound_session *s);
 void inbound_hang_up(struct inbound_session *s, enum ktls_close how);
 enum inbound_state inbound_on_failed(struct inbound_session *s);
+enum inbound_state inbound_command_on_failed(struct inbound_session *s);
 /* inbound_note_failure() - logs it; why the session ends. */
 void inbound_note_failure(struct inbound_session *s);
 enum inbound_state inbound_on_abort(struct inbound_session *s);

@@ -197,9 +197,33 @@ static void test_failed_handshake_has_its_reason(void **state)
 	finish(&f);
 }
 
+/* A FIN without close_notify cuts off what is under way, and nothing else. */
+static void test_truncation_is_a_failure_within_a_message(void **state)
+{
+	static const char *const said[] = {"", ENVELOPE,
+					   ENVELOPE "BDAT 10 LAST\r\nhalf"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct fixture f = start();
+		struct client *c = client_hello(f.w, CONFIG_LISTEN_IMPLICIT);
+		const char *text;
+
+		client_say(c, said[i]);
+		client_half_close(c);
+		assert_int_equal(count(&f, "inbound.failed"), i > 0);
+		text = line(&f, "inbound.closed");
+		assert_part(text, i > 0 ? "\"end\":\"failed\""
+					: "\"end\":\"no close_notify\"");
+		assert_int_equal(f.w->accepted, 0);
+		client_close(c);
+		finish(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_truncation_is_a_failure_within_a_message),
 		cmocka_unit_test(test_accepted_message_is_one_line),
 		cmocka_unit_test(
 			test_end_of_a_session_says_how_it_was_protected),
