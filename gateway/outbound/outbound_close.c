@@ -233,6 +233,6 @@ void outbound_log_end(struct outbound_session *s)
 		 L_UINT("bytes", info.bytes_out),
 		 L_SECONDS("seconds", now - s->opened),
 		 L_STR("error", s->failure.text[0] ? s->failure.text
-				: s->rekeyed	   ? why.text
+				: why.kind	   ? why.text
 						   : NULL));
 }

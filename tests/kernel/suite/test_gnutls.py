@@ -140,18 +140,27 @@ class Client(GnuTls):
 
     def test_end_without_close_notify(self):
         relay = self.started()
-        idle = self.connect(relay)
-        inside = self.connect(relay)
-        inside.envelope()
-        inside.expect(354, "DATA")
-        inside.send(b"X-Tag: half of a message\r\n")
-        for client in (idle, inside):
+        idle, data, bdat = (self.connect(relay) for _ in range(3))
+        data.envelope()
+        data.expect(354, "DATA")
+        data.send(b"X-Tag: half of a message\r\n")
+        bdat.envelope()
+        bdat.send(b"BDAT 100 LAST\r\nX-Tag: half of a message\r\n")
+        for client in (idle, data, bdat):
             client.sock.close()
         harness.wait_until(
-            lambda: len(relay.find_events("inbound.closed")) == 2,
+            lambda: len(relay.find_events("inbound.closed")) == 3,
             relay.log_text)
         relay.stop()
         self.assertEqual(self.sink.messages, [])
+        self.assertEqual(
+            sorted((e["state"], e["error"])
+                   for e in relay.find_events("inbound.failed")),
+            [(state, "connection closed without close_notify")
+             for state in ("bdat", "data")])
+        self.assertEqual(
+            sorted(e["end"] for e in relay.find_events("inbound.closed")),
+            ["failed", "failed", "no close_notify"])
         self.assert_no_bad_record()
 
 
@@ -172,9 +181,8 @@ class NextHop(GnuTls):
                 closed = self.outbound(relay)
                 self.assertEqual([e["resumed"] for e in closed],
                                  ["no", "yes", "yes"])
-                self.assertEqual([e["offload"] for e in closed],
-                                 ["tx,rx"] * 3)
-                self.assert_counted(3 + 3)
+                self.assertEqual({e["offload"] for e in closed}, {"tx,rx"})
+                self.assert_no_bad_record()
 
     def test_late_tickets(self):
         # Behind the first replies: the kernel has them, OpenSSL is gone.
@@ -187,8 +195,9 @@ class NextHop(GnuTls):
         self.deliver(relay, 3)
         self.assert_arrived(sink, 3)
         relay.stop()
-        self.assertEqual([e["offload"] for e in self.outbound(relay)],
-                         ["tx,rx"])
+        self.assertEqual({e["offload"] for e in self.outbound(relay)},
+                         {"tx,rx"})
+        self.assertEqual(relay.find_events("outbound.deferred"), [])
         self.assert_no_bad_record()
 
     def test_padding(self):
@@ -235,16 +244,17 @@ class NextHop(GnuTls):
                 repeated = relay.find_events("outbound.repeated")
                 self.assertEqual(relay.find_events("outbound.deferred"), [])
                 if CAN_REKEY:
-                    self.assertEqual([e["offload"] for e in closed], ["tx,rx"])
+                    self.assertEqual({e["offload"] for e in closed},
+                                     {"tx,rx"})
                     self.assertEqual(repeated, [])
                     continue
                 self.assertEqual(len(repeated), 1)
                 self.assertEqual(repeated[0]["error"],
                                  "peer changed its keys, which this kernel "
                                  "can't follow")
-                self.assertEqual([e["offload"] for e in closed],
-                                 ["tx,rx", "none"])
-                self.assertEqual(closed[1]["why"], "rekeys")
+                self.assertEqual(closed[0]["offload"], "tx,rx")
+                self.assertEqual({(e["offload"], e["why"])
+                                  for e in closed[1:]}, {("none", "rekeys")})
 
     def test_ends_without_close_notify(self):
         # Idle and in the middle of a dialogue; the first costs nothing, the
