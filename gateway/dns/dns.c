@@ -9,8 +9,16 @@
 #include "gateway/dns/dns_private.h"
 
 /* Lookups at a time, so that a queue full of domains at start does not ask for
- * all of them at once. Those of dead domains take their whole time. */
-#define ACTIVE_MAX 512
+ * all of them at once. Those of dead domains take their whole time and must not
+ * keep others from beginning: whatever has taken long counts no more, but for
+ * a bound on all. */
+#define LONG_TIME  URING_SEC
+#define ACTIVE_MAX 8192
+
+static void on_admit(void *owner)
+{
+	dns_next(owner);
+}
 
 int dns_create(const struct dns_config *config, struct dns **out)
 {
@@ -22,6 +30,7 @@ int dns_create(const struct dns_config *config, struct dns **out)
 	dns->config = config->config;
 	dns->ring = config->ring;
 	dns->source = config->source;
+	dns->admit = (struct uring_timer){.fn = on_admit, .owner = dns};
 	r = dns_self_init(&dns->self, config->config);
 	if (r == 0 && !dns->source) {
 		r = dns_unbound_create(&config->config->resolver, config->ring,
@@ -50,6 +59,7 @@ void dns_destroy(struct dns **pointer)
 
 void dns_stop(struct dns *dns)
 {
+	uring_timer_clear(dns->ring, &dns->admit);
 	dns->source->ops->stop(dns->source);
 }
 
@@ -84,16 +94,34 @@ void dns_list_remove(struct dns_lookup *lookup)
 	lookup->list = NULL;
 }
 
+/* May one more begin? If one may at a certain time, *at says when. */
+static bool may_begin(const struct dns *dns, uint64_t now, uint64_t *at)
+{
+	uint64_t begun = dns->begun[dns->begun_count % DNS_BEGINNING_MAX];
+
+	*at = 0;
+	if (dns->active.count < DNS_BEGINNING_MAX)
+		return true;
+	if (dns->active.count >= ACTIVE_MAX)
+		return false;
+	*at = begun + LONG_TIME;
+	return *at <= now;
+}
+
 /* Lookups begin by their timer, so that none ends inside of dns_mx(). */
 void dns_next(struct dns *dns)
 {
-	struct dns_lookup *lookup = dns->waiting.first;
+	uint64_t now = uring_now(dns->ring), at = 0;
+	struct dns_lookup *lookup;
 
-	if (!lookup || dns->active.count >= ACTIVE_MAX)
-		return;
-	dns_list_remove(lookup);
-	dns_list_add(&dns->active, lookup);
-	uring_timer_set(dns->ring, &lookup->timer, 0);
+	while ((lookup = dns->waiting.first) && may_begin(dns, now, &at)) {
+		dns->begun[dns->begun_count++ % DNS_BEGINNING_MAX] = now;
+		dns_list_remove(lookup);
+		dns_list_add(&dns->active, lookup);
+		uring_timer_set(dns->ring, &lookup->timer, 0);
+	}
+	if (lookup && at > now)
+		uring_timer_set(dns->ring, &dns->admit, at - now);
 }
 
 /* --- one lookup --- */

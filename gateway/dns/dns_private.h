@@ -50,12 +50,19 @@ struct dns_lookup {
 	char name[1024]; /* as asked for; ASCII once begun */
 };
 
+/* Lookups that may run at a time, not counting those that take long. */
+#define DNS_BEGINNING_MAX 512
+
 struct dns {
 	const struct config *config;
 	struct uring *ring;
 	struct dns_source *source, *own_source; /* owned if own_ */
 	struct dns_self self;
 	struct dns_list waiting, active;
+	uint64_t begun[DNS_BEGINNING_MAX]; /* when the last ones began: a
+					    * ring, by begun_count */
+	uint64_t begun_count;
+	struct uring_timer admit; /* when the next of waiting may begin */
 };
 
 /* dns.c: where lookups are kept. */

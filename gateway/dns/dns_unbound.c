@@ -199,6 +199,10 @@ static int configure(struct ub_ctx *ctx, const struct config_resolver *c)
 		{"infra-host-ttl:", "60"},
 		{"cache-max-ttl:", "3600"},
 		{"cache-max-negative-ttl:", "300"},
+		/* A library has 16 sockets by default, and questions to dead
+		 * servers keep theirs. */
+		{"outgoing-range:", "4096"},
+		/* Sockets: those that wait for dead servers need theirs. */
 	};
 	int r = ub_ctx_async(ctx, 1);
 

@@ -431,6 +431,24 @@ class Order(Names):
         relay.stop()
 
 
+class Silence(Names):
+    """Domains whose name servers say nothing are no trouble to others."""
+
+    def test_many_silent_domains(self):
+        sink = self.host(1)
+        relay = self.start_relay(workers=1, resolver={
+            "servers": [self.names.address], "timeout": "10m"})
+        with relay.client() as client:
+            client.greet(tls=False)
+            for n in range(400):
+                client.envelope("from@sender.test",
+                                (f"m@s{n}.silent.test",))
+                self.assertEqual(client.data(BODY).code, 250)
+        names = self.send_to(relay, "fast.test", 3)
+        self.assert_arrive(names, sink)
+        relay.stop()
+
+
 class Expiry(Names):
     """What can't be delivered in time comes back."""
 

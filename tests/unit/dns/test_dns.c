@@ -423,6 +423,28 @@ static void many_lookups_take_turns(void **state)
 	finish(f);
 }
 
+/* 2,000 domains whose servers are silent hold a working one up for some
+ * seconds, not for their 10 s each, 512 at a time. */
+static void silent_domains_hold_nobody_up(void **state)
+{
+	struct fixture *f = start();
+	struct dns_lookup *silent[2000];
+
+	fake_dns_bad(&f->fake, "dead.test", DNS_DATA, true);
+	fake_dns_mx(&f->fake, "a.test", 10, "mx.test");
+	fake_dns_a(&f->fake, "mx.test", "192.0.2.1");
+	for (int i = 0; i < 2000; i++)
+		silent[i] = dns_mx(f->dns, "dead.test", PORT, on_done, f);
+	ask(f, "a.test");
+	for (int i = 0; i < 5; i++)
+		later(f, 1);
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->status, DNS_FOUND);
+	for (int i = 0; i < 2000; i++)
+		dns_cancel(&silent[i]);
+	finish(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +472,7 @@ int main(void)
 		cmocka_unit_test(what_came_in_time_is_used),
 		cmocka_unit_test(a_cancelled_lookup_is_silent),
 		cmocka_unit_test(many_lookups_take_turns),
+		cmocka_unit_test(silent_domains_hold_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
