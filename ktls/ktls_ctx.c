@@ -240,6 +240,23 @@ static int choose_by_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* OpenSSL's own ticket keys would live as long as the context. */
+static int set_up_tickets(struct ktls_ctx *ctx,
+			  const struct ktls_ctx_config *config,
+			  struct ktls_error *error)
+{
+	uint64_t lifetime = config->ticket_key_lifetime;
+
+	if (!lifetime)
+		lifetime = (uint64_t)SSL_CTX_get_timeout(ctx->ssl);
+	ctx->tickets = ktls_tickets_create(lifetime, config->clock);
+	if (!ctx->tickets)
+		return ktls_error_set(error, -ENOMEM, "out of memory");
+	if (ktls_tickets_use(ctx->ssl, ctx->tickets) < 0)
+		return openssl_error(error, "session tickets");
+	return 0;
+}
+
 static int set_up_server(struct ktls_ctx *ctx,
 			 const struct ktls_ctx_config *config,
 			 struct ktls_error *error)
@@ -259,10 +276,11 @@ static int set_up_server(struct ktls_ctx *ctx,
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof(id) - 1);
 	SSL_CTX_set_num_tickets(ctx->ssl, config->tickets);
-	if (!config->tickets)
-		SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET);
 	SSL_CTX_set_tlsext_servername_callback(ctx->ssl, choose_by_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx->ssl, ctx);
+	if (config->tickets)
+		return set_up_tickets(ctx, config, error);
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET);
 	return 0;
 }
 
@@ -395,6 +413,7 @@ void ktls_ctx_unref(struct ktls_ctx **ctx)
 		ktls_cert_free(&gone->certs[i]);
 	free(gone->certs);
 	ktls_sessions_free(&gone->sessions);
+	ktls_tickets_free(&gone->tickets);
 	free(gone);
 }
 

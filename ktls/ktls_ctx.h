@@ -39,6 +39,11 @@ struct ktls_ctx_config {
 	const char *ca_file;
 	const char *ca_dir;
 	unsigned tickets;	/* server: tickets per full handshake (TLS 1.3) */
+	/* Server: seconds for which a key seals tickets; it opens them for as
+	 * long again, then it is wiped. 0: as long as a ticket is good for. */
+	uint64_t ticket_key_lifetime;
+	/* Seconds, for the above; NULL: the system's since boot. */
+	uint64_t (*clock)(void);
 	size_t session_cache;	/* client: sessions kept (LRU); 0: no resumption */
 };
 

@@ -11,6 +11,7 @@
 #include "ktls/ktls_cert.h"
 #include "ktls/ktls_ctx.h"
 #include "ktls/ktls_sessions.h"
+#include "ktls/ktls_tickets.h"
 
 struct ktls_ctx {
 	atomic_uint refs;
@@ -20,6 +21,7 @@ struct ktls_ctx {
 	struct ktls_cert *certs; /* owned array; [0] is the default */
 	size_t cert_count;
 	struct ktls_sessions *sessions; /* owned; NULL: no resumption */
+	struct ktls_tickets *tickets;	/* owned; NULL: none are given */
 };
 
 #endif

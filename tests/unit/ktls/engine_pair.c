@@ -63,6 +63,8 @@ void pair_open(struct engine_pair *pair, struct test_certs *certs,
 		.certs = config->certs ? config->certs : &own,
 		.cert_count = config->certs ? config->cert_count : 1,
 		.tickets = config->tickets,
+		.ticket_key_lifetime = config->ticket_key_lifetime,
+		.clock = config->clock,
 	};
 	struct ktls_ctx_config client = {
 		.role = KTLS_CLIENT,

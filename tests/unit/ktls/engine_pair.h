@@ -32,6 +32,8 @@ struct pair_config {
 	const char *ciphers, *ciphersuites;
 	const char *client_ciphers;
 	unsigned tickets;
+	uint64_t ticket_key_lifetime;
+	uint64_t (*clock)(void);
 	size_t session_cache;
 	const struct ktls_cert_files *certs;
 	size_t cert_count;

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "ktls/ktls_sessions.h"
+#include "ktls/ktls_ctx_private.h"
 #include "tests/unit/ktls/engine_pair.h"
 
 #define NAME "mx.example.test"
@@ -275,6 +275,96 @@ static void test_server_that_lost_its_ticket_keys(void **state)
 	}
 }
 
+/* --- the server's ticket keys --- */
+
+static uint64_t the_time;
+
+static uint64_t fake_clock(void)
+{
+	return the_time;
+}
+
+static void open_clocked(struct engine_pair *pair, void **state,
+			 enum ktls_version version)
+{
+	struct pair_config config = {.version = version,
+				     .tickets = 1,
+				     .session_cache = 8,
+				     .ticket_key_lifetime = 100,
+				     .clock = fake_clock};
+
+	the_time = 1000;
+	pair_open(pair, *state, &config);
+}
+
+static void test_ticket_keys_change_with_time(void **state)
+{
+	for (int v = KTLS_TLS_1_2; v < KTLS_VERSIONS; v++) {
+		struct engine_pair pair;
+
+		open_clocked(&pair, state, v);
+		assert_false(visit(&pair, &usual));
+		the_time += 99;
+		assert_true(visit(&pair, &usual));
+		the_time += 99; /* another one seals, the first one opens */
+		assert_true(visit(&pair, &usual));
+		the_time += 1000; /* neither is left */
+		assert_false(visit(&pair, &usual));
+		assert_true(visit(&pair, &usual));
+		pair_close(&pair);
+	}
+}
+
+/* OpenSSL's client keeps its first TLS 1.2 ticket, so its end can be seen. */
+static void test_a_ticket_is_good_for_two_lifetimes_of_its_key(void **state)
+{
+	struct engine_pair pair;
+
+	open_clocked(&pair, state, KTLS_TLS_1_2);
+	assert_false(visit(&pair, &usual));
+	the_time += 199;
+	assert_true(visit(&pair, &usual));
+	the_time += 1;
+	assert_false(visit(&pair, &usual));
+	pair_close(&pair);
+}
+
+/* TLS 1.3 has a new ticket with each visit. */
+static void test_who_comes_often_resumes_for_ever(void **state)
+{
+	struct engine_pair pair;
+
+	open_clocked(&pair, state, KTLS_TLS_1_3);
+	assert_false(visit(&pair, &usual));
+	for (int i = 0; i < 10; i++) {
+		the_time += 100;
+		assert_true(visit(&pair, &usual));
+	}
+	pair_close(&pair);
+}
+
+static void test_no_ticket_key_outlives_its_time(void **state)
+{
+	struct engine_pair pair;
+	struct ktls_tickets *tickets;
+
+	open_clocked(&pair, state, KTLS_TLS_1_2);
+	tickets = pair.server_ctx->tickets;
+	assert_int_equal(ktls_tickets_keys(tickets), 0);
+	visit(&pair, &usual);
+	assert_int_equal(ktls_tickets_keys(tickets), 1);
+	the_time += 100;
+	visit(&pair, &usual);
+	assert_int_equal(ktls_tickets_keys(tickets), 2);
+	the_time += 100;
+	visit(&pair, &usual);
+	assert_int_equal(ktls_tickets_keys(tickets), 2);
+	the_time += 1000;
+	visit(&pair, &usual);
+	assert_int_equal(ktls_tickets_keys(tickets), 1);
+	pair_close(&pair);
+}
+
 static void test_cache_is_bounded_and_drops_the_oldest(void **state)
 {
 	struct ktls_engine_config peers[3] = {usual, usual, usual};
@@ -382,6 +472,11 @@ int main(void)
 		cmocka_unit_test(test_resumed_session_is_still_verified),
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_tls13_ticket_serves_once),
+		cmocka_unit_test(test_ticket_keys_change_with_time),
+		cmocka_unit_test(
+			test_a_ticket_is_good_for_two_lifetimes_of_its_key),
+		cmocka_unit_test(test_who_comes_often_resumes_for_ever),
+		cmocka_unit_test(test_no_ticket_key_outlives_its_time),
 		cmocka_unit_test(test_without_tickets_nothing_resumes),
 		cmocka_unit_test(test_without_a_cache_nothing_resumes),
 		cmocka_unit_test(test_without_a_key_nothing_resumes),
