@@ -257,6 +257,7 @@ class Relay:
             "retry": {"schedule": ["100ms"], "expire": "1h"},
         }, config)
         self.process = None
+        self.reader = None
         self.ended = False
         self.lines = []
         self.events = []
@@ -273,6 +274,8 @@ class Relay:
 
     def start(self):
         env = dict(os.environ, **self.environment)
+        if self.reader:
+            self.reader.join()  # its last word is about the process before
         self.process = subprocess.Popen(
             [RINGPOST, "serve", "--config", self.write_config()],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -85,10 +85,11 @@ class Paths(Bodies):
         self.assert_intact(sink, bodies)
         for end in self.paths_said(relay):
             said = end["path"]
-            if path == "auto":
+            # What splice can't do is done as auto does it, and auto reads
+            # what the system has taken out of memory meanwhile.
+            if path == "auto" or (path == "splice" and tls
+                                  and "tx" not in end["offload"]):
                 self.assertIn("mapped", said)
-            elif path == "splice" and tls and "tx" not in end["offload"]:
-                self.assertEqual(said, "mapped")
             else:
                 self.assertEqual(said, path)
 

@@ -15,34 +15,35 @@
 
 static void test_all_mistakes_in_the_order_of_the_file(void **state)
 {
-	expect_errors("hostname: relay.example.test\n"
-		      "spool: {path: spool, durability: synk}\n"
-		      "listen: [{address: \"127.0.0.1\"}]\n"
-		      "routes:\n"
-		      "- {match: \"*\", next_hop: \"127.0.0.1:0\"}\n"
-		      "offlaod: auto\n"
-		      "limits: {recipients: 5, message_size: 10XB}\n"
-		      "timeouts: {command: 30}\n",
-		      "test.yaml:2:34: 'durability' is 'synk' (did you mean "
-		      "'sync'?); expected sync or async\n"
-		      "test.yaml:3:20: 'address' is '127.0.0.1' (no port); "
-		      "expected a numeric address with a port, such as "
-		      "127.0.0.1:25, 0.0.0.0:25 or \"[::]:25\"\n"
-		      "test.yaml:5:26: 'next_hop' is '127.0.0.1:0' (the port "
-		      "is not a number from 1 to 65535); expected mx, or "
-		      "host:port, such as smtp.example.test:587, 192.0.2.1 "
-		      "or \"[2001:db8::1]:25\"\n"
-		      "test.yaml:6:1: unknown key 'offlaod' (did you mean "
-		      "'offload'?); expected hostname, spool, listen, "
-		      "relay_from, offload, body_path, routes, destinations, limits, "
-		      "timeouts, retry, resolver, bounce, bare_line_ends, "
-		      "log, workers or uring\n"
-		      "test.yaml:7:22: 'recipients' is '5' (too small); "
-		      "expected a number from 100 to 100000\n"
-		      "test.yaml:7:39: 'message_size' is '10XB'; expected a "
-		      "size such as 64K, 10MiB or 1G, from 64KiB to 2GiB\n"
-		      "test.yaml:8:21: 'command' is '30'; expected a time such "
-		      "as 500ms, 30s, 5m, 2h or 5d, from 10ms to 1d\n");
+	expect_errors(
+		"hostname: relay.example.test\n"
+		"spool: {path: spool, durability: synk}\n"
+		"listen: [{address: \"127.0.0.1\"}]\n"
+		"routes:\n"
+		"- {match: \"*\", next_hop: \"127.0.0.1:0\"}\n"
+		"offlaod: auto\n"
+		"limits: {recipients: 5, message_size: 10XB}\n"
+		"timeouts: {command: 30}\n",
+		"test.yaml:2:34: 'durability' is 'synk' (did you mean "
+		"'sync'?); expected sync or async\n"
+		"test.yaml:3:20: 'address' is '127.0.0.1' (no port); "
+		"expected a numeric address with a port, such as "
+		"127.0.0.1:25, 0.0.0.0:25 or \"[::]:25\"\n"
+		"test.yaml:5:26: 'next_hop' is '127.0.0.1:0' (the port "
+		"is not a number from 1 to 65535); expected mx, or "
+		"host:port, such as smtp.example.test:587, 192.0.2.1 "
+		"or \"[2001:db8::1]:25\"\n"
+		"test.yaml:6:1: unknown key 'offlaod' (did you mean "
+		"'offload'?); expected hostname, spool, listen, "
+		"relay_from, offload, body_path, routes, destinations, limits, "
+		"timeouts, retry, resolver, bounce, admin, bare_line_ends, "
+		"log, workers or uring\n"
+		"test.yaml:7:22: 'recipients' is '5' (too small); "
+		"expected a number from 100 to 100000\n"
+		"test.yaml:7:39: 'message_size' is '10XB'; expected a "
+		"size such as 64K, 10MiB or 1G, from 64KiB to 2GiB\n"
+		"test.yaml:8:21: 'command' is '30'; expected a time such "
+		"as 500ms, 30s, 5m, 2h or 5d, from 10ms to 1d\n");
 }
 
 static void test_empty_file_names_what_is_needed(void **state)
