@@ -293,11 +293,15 @@ ssize_t ktls_engine_read(struct ktls_engine *engine, void *buf, size_t len)
 	ERR_clear_error();
 	ret = SSL_read_ex(engine->ssl, buf, len, &n);
 	if (ret == 1) {
+		engine->key_updates = 0;
 		answer_key_update(engine);
 		return (ssize_t)n;
 	}
 	switch (SSL_get_error(engine->ssl, ret)) {
 	case SSL_ERROR_WANT_READ:
+		if (engine->key_updates > KTLS_KEY_UPDATES_MAX)
+			return ktls_engine_fail(engine, KTLS_FAULT_PROTOCOL,
+						"too many KeyUpdates");
 		answer_key_update(engine);
 		return -EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:

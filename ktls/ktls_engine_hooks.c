@@ -226,8 +226,10 @@ static void on_handshake_message(struct ktls_engine *engine,
 		return;
 	if (type == SSL3_MT_FINISHED)
 		engine->dir[dir].records = 0;
-	else if (type == SSL3_MT_KEY_UPDATE)
-		ktls_engine_rotate(engine, dir);
+	if (type != SSL3_MT_KEY_UPDATE)
+		return;
+	engine->key_updates += dir == KTLS_RX;
+	ktls_engine_rotate(engine, dir);
 }
 
 /* RFC 8446 section 6: there all but two alerts end the connection, whatever

@@ -15,6 +15,10 @@
 #define KTLS_HANDSHAKE_BYTES_MAX   (256 * 1024)
 #define KTLS_HANDSHAKE_RECORDS_MAX 1024
 
+/* KeyUpdates received without data in between: each costs us new keys, and an
+ * answer if it asks for one. */
+#define KTLS_KEY_UPDATES_MAX 64
+
 /* User-space records: what may wait on either side of OpenSSL. */
 #define KTLS_IN_MAX	   (1024 * 1024)
 #define KTLS_OUT_BYTES_MAX (1024 * 1024)
@@ -63,6 +67,7 @@ struct ktls_engine {
 	bool have_master;
 	size_t in_record; /* of in: bytes OpenSSL may read */
 	struct engine_out_record out_record;
+	unsigned key_updates; /* received since the last data */
 	bool alert_sent, alert_received;
 	uint8_t alert; /* the fatal one */
 	char error[256];
