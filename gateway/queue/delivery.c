@@ -10,26 +10,35 @@
 
 #include "gateway/queue/domain.h"
 
-struct delivery *delivery_create(struct spool *spool,
+enum {
+	SIZE_ONE = (offsetof(struct delivery, recipients[1]) + 7) & ~7,
+};
+
+struct delivery *delivery_create(struct delivery_pool *pool,
 				 struct spool_message *message,
 				 const uint32_t *recipients, size_t count)
 {
-	struct delivery *d = calloc(1, sizeof(*d) + count * sizeof(uint32_t));
+	struct delivery *d =
+		count == 1 ? delivery_pool_get(pool, SIZE_ONE)
+			   : calloc(1, sizeof(*d) + count * sizeof(uint32_t));
 
 	assert(count > 0);
 	if (!d)
 		return NULL;
-	d->spool = spool;
 	d->message = message;
 	d->recipient_count = (uint32_t)count;
+	d->pooled = count == 1;
 	memcpy(d->recipients, recipients, count * sizeof(uint32_t));
 	return d;
 }
 
-void delivery_free(struct delivery *d)
+void delivery_free(struct delivery_pool *pool, struct delivery *d)
 {
 	assert(!d || !d->run);
-	free(d);
+	if (d && d->pooled)
+		delivery_pool_put(pool, d);
+	else
+		free(d);
 }
 
 void delivery_place(struct delivery *d, enum delivery_place place)
@@ -56,7 +65,7 @@ int delivery_begin(struct delivery *d)
 	assert(!d->run);
 	if (!run)
 		return -ENOMEM;
-	r = spool_view(d->spool, d->message, &run->view);
+	r = spool_view(spool_message_spool(d->message), d->message, &run->view);
 	if (r < 0) {
 		free(run);
 		return r;
@@ -108,10 +117,11 @@ void delivery_answered(struct delivery *d, size_t index,
 size_t delivery_end(struct delivery *d)
 {
 	struct delivery_run *run = d->run;
+	struct spool *spool = spool_message_spool(d->message);
 	size_t open = 0, deferred = 0;
 
 	assert(run);
-	spool_release_view(d->spool, &run->view);
+	spool_release_view(spool, &run->view);
 	for (size_t i = 0; i < d->recipient_count; i++) {
 		struct delivery_answer *a = &run->answers[i];
 		uint32_t recipient = d->recipients[i];
@@ -125,7 +135,7 @@ size_t delivery_end(struct delivery *d)
 		spool_message_warn(d->message, recipient, d->warned);
 		/* After the last open recipient's record the message is the
 		 * spool's to free. */
-		spool_record(d->spool, d->message, recipient, a->result,
+		spool_record(spool, d->message, recipient, a->result,
 			     d->attempts, d->due, a->reply);
 	}
 	d->recipient_count = (uint32_t)open;

@@ -9,10 +9,13 @@
 #ifndef GATEWAY_QUEUE_DELIVERY_H
 #define GATEWAY_QUEUE_DELIVERY_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "gateway/outbound/outbound.h"
+#include "gateway/queue/delivery_pool.h"
 #include "gateway/spool/spool.h"
 
 struct destination;
@@ -30,7 +33,6 @@ enum delivery_place {
 };
 
 struct delivery {
-	struct spool *spool; /* whose message it is */
 	struct spool_message
 		*message; /* the spool's; valid while a recipient is open */
 	struct domain *domain;		 /* counted */
@@ -47,10 +49,14 @@ struct delivery {
 	uint8_t place;		  /* enum delivery_place */
 	uint8_t repeats;	  /* outbound_delivery's, since the last one */
 	uint8_t warned;		  /* steps of bounce.delay_warning passed */
+	bool pooled;		  /* its memory is the pool's */
 	uint32_t reply;		  /* the last one, in queue->replies; counted */
 	uint32_t recipient_count; /* open ones */
 	uint32_t recipients[];	  /* their indices in the envelope */
 };
+
+static_assert(offsetof(struct delivery, recipients) <= 84,
+	      "88 bytes with one recipient: docs/spool.md");
 
 /* A recipient's answer, kept until the transaction is over and the log may
  * forget the message. */
@@ -79,11 +85,11 @@ struct delivery_run {
 };
 
 /* delivery_create() - for @count recipients (indices copied); NULL: no
- * memory. Freed with delivery_free(), which accepts NULL. */
-struct delivery *delivery_create(struct spool *spool,
+ * memory. Freed with delivery_free() to the same @pool; it accepts NULL. */
+struct delivery *delivery_create(struct delivery_pool *pool,
 				 struct spool_message *message,
 				 const uint32_t *recipients, size_t count);
-void delivery_free(struct delivery *delivery);
+void delivery_free(struct delivery_pool *pool, struct delivery *delivery);
 
 /* delivery_place() - it is in @place now; its domain counts that. */
 void delivery_place(struct delivery *delivery, enum delivery_place place);

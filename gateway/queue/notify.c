@@ -102,7 +102,7 @@ static void on_stored(void *owner, struct spool_message *notification)
 {
 	struct delivery *delivery = owner;
 	struct queue *queue = delivery->domain->queue;
-	struct spool *spool = delivery->spool;
+	struct spool *spool = spool_message_spool(delivery->message);
 	struct delivery_run *run = delivery->run;
 
 	queue->bouncing--;
@@ -139,7 +139,8 @@ static int store(struct delivery *delivery, bool late, uint64_t now)
 
 	if (recipients) {
 		gather(delivery, late, recipients);
-		r = bounce_start(delivery->spool, &dsn, on_stored, delivery);
+		r = bounce_start(spool_message_spool(delivery->message), &dsn,
+				 on_stored, delivery);
 	}
 	free(recipients);
 	return r;

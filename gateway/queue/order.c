@@ -102,11 +102,13 @@ static bool insert_part(struct order *order, size_t at, uint64_t low,
 	return true;
 }
 
-/* The upper half of the full part @at becomes a part of its own. */
+/* The upper half of the full part @at becomes a part of its own; of the last
+ * one less: what comes next goes behind it, but for a few. */
 static bool split(struct order *order, size_t at)
 {
 	struct order_chunk *full = order->parts[at].chunk, *upper;
-	uint32_t half = full->count / 2;
+	uint32_t half = at + 1 == order->count ? full->count - full->count / 8
+					       : full->count / 2;
 
 	if (!insert_part(order, at + 1, order->number(full->items[half]),
 			 CHUNK_MAX))

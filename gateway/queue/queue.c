@@ -184,7 +184,7 @@ void queue_drop(struct delivery *delivery)
 	destination_put(delivery->destination);
 	replies_drop(&queue->replies, delivery->reply);
 	domain_leave(delivery);
-	delivery_free(delivery);
+	delivery_free(&queue->pool, delivery);
 }
 
 /* They are in no list. */
@@ -226,6 +226,7 @@ void queue_destroy(struct queue **pointer)
 	uring_timer_clear(queue->config.env->ring, &queue->attention);
 	reach_deinit(&queue->reach);
 	order_deinit(&queue->mail);
+	delivery_pool_deinit(&queue->pool);
 	replies_deinit(&queue->replies);
 	outbound_destroy(&queue->outbound);
 	free(queue);
@@ -266,17 +267,16 @@ const struct outbound_stats *queue_outbound_stats(const struct queue *queue)
 /* --- a message becomes deliveries --- */
 
 static void start(struct queue *queue, struct domain *domain,
-		  struct spool *spool, struct spool_message *message,
-		  const struct spool_view *view, const uint32_t *recipients,
-		  size_t count)
+		  struct spool_message *message, const struct spool_view *view,
+		  const uint32_t *recipients, size_t count)
 {
 	struct delivery *delivery =
-		delivery_create(spool, message, recipients, count);
+		delivery_create(&queue->pool, message, recipients, count);
 
 	if (!delivery || !domain_enter(domain, delivery)) {
 		/* It stays in the spool; the next start finds it. */
 		log_error("queue.no_memory", L_ID(spool_message_id(message)));
-		delivery_free(delivery);
+		delivery_free(&queue->pool, delivery);
 		return;
 	}
 	delivery->arrival = view->envelope.arrival;
@@ -344,9 +344,9 @@ static size_t gather(const struct spool_message *message,
 	return n;
 }
 
-static void split(struct queue *queue, struct spool *spool,
-		  struct spool_message *message, const struct spool_view *view,
-		  struct domain **domains, uint32_t *group)
+static void split(struct queue *queue, struct spool_message *message,
+		  const struct spool_view *view, struct domain **domains,
+		  uint32_t *group)
 {
 	const struct spool_envelope *e = &view->envelope;
 
@@ -358,7 +358,7 @@ static void split(struct queue *queue, struct spool *spool,
 		if (!domain)
 			continue;
 		n = gather(message, domains, e->recipient_count, i, group);
-		start(queue, domain, spool, message, view, group, n);
+		start(queue, domain, message, view, group, n);
 		domain_put(domain);
 	}
 }
@@ -367,12 +367,12 @@ struct delivery *queue_split(struct delivery *delivery, uint32_t keep)
 {
 	struct queue *queue = delivery->domain->queue;
 	struct delivery *rest = delivery_create(
-		delivery->spool, delivery->message, delivery->recipients + keep,
+		&queue->pool, delivery->message, delivery->recipients + keep,
 		delivery->recipient_count - keep);
 
 	assert(keep > 0 && keep < delivery->recipient_count);
 	if (!rest || !domain_enter(delivery->domain, rest)) {
-		delivery_free(rest);
+		delivery_free(&queue->pool, rest);
 		return NULL;
 	}
 	rest->arrival = delivery->arrival;
@@ -391,7 +391,7 @@ void queue_add(struct queue *queue, struct spool *spool,
 	struct domain **domains =
 		calloc(n, sizeof(struct domain *) + sizeof(uint32_t));
 	struct spool_view view;
-	int r = domains ? spool_view(spool, message, &view) : -ENOMEM;
+	int r = domains ? spool_view_envelope(spool, message, &view) : -ENOMEM;
 
 	if (r < 0) {
 		log_error("queue.unreadable", L_ID(spool_message_id(message)),
@@ -400,7 +400,7 @@ void queue_add(struct queue *queue, struct spool *spool,
 		return;
 	}
 	queue->stats.added++;
-	split(queue, spool, message, &view, domains, (uint32_t *)(domains + n));
+	split(queue, message, &view, domains, (uint32_t *)(domains + n));
 	spool_release_view(spool, &view);
 	free(domains);
 	domains_pump(queue);

@@ -49,8 +49,10 @@ static bool take_away(struct queue *queue, struct delivery *d)
 static void record(const struct delivery *d, enum spool_result result,
 		   uint64_t next_attempt, const char *why)
 {
+	struct spool *spool = spool_message_spool(d->message);
+
 	for (size_t i = 0; i < d->recipient_count; i++)
-		spool_record(d->spool, d->message, d->recipients[i], result,
+		spool_record(spool, d->message, d->recipients[i], result,
 			     d->attempts, next_attempt, why);
 }
 

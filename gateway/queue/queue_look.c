@@ -41,7 +41,7 @@ static struct queue_entry entry_of(struct delivery *d)
 	const struct domain *domain = d->domain;
 	struct queue_entry e = {
 		.delivery = d,
-		.spool = d->spool,
+		.spool = spool_message_spool(d->message),
 		.message = d->message,
 		.id = delivery_id(d),
 		.arrival = d->arrival,

@@ -30,6 +30,7 @@ struct queue {
 	struct order mail;	       /* all deliveries */
 	struct queue_trace *traces;    /* who listens */
 	struct outbound_trace tracer;
+	struct delivery_pool pool;
 	struct replies replies; /* what deliveries heard last */
 	uint64_t random;	/* state */
 	struct deferred deferred;

@@ -86,6 +86,7 @@ struct spool_report {
 	uint64_t file_bytes, disk_bytes; /* of the segments' files, as found */
 	uint64_t damaged_messages;	 /* a part of the body is missing */
 	uint64_t set_aside;		 /* files named .bad, from before */
+	uint64_t bytes_read;
 };
 
 /* Called for each queued (unfinished) message, in order of acceptance.
@@ -94,8 +95,9 @@ struct spool_report {
 typedef void (*spool_found_fn)(void *arg, struct spool_message *message);
 
 /*
- * spool_open() - open or make a log, read it back, check every checksum, cut
- * a torn tail.
+ * spool_open() - open or make a log, read it back, cut a torn tail. Checksums
+ * of what may be torn are checked, and of all results; those of bodies that
+ * had been on stable storage when they are viewed.
  * @config: borrowed for the call.  @ring: borrowed until spool_close().
  * @out: returned owned.  Returns 0 or -errno: -EWOULDBLOCK (another process
  * has the folder locked), -EACCES, -ENOSPC, ...; @error_text says what and
@@ -186,6 +188,8 @@ void spool_abort(struct spool_writer **writer);
 /* --- a queued message --- */
 
 uint64_t spool_message_id(const struct spool_message *message);
+/* Whose it is. */
+struct spool *spool_message_spool(const struct spool_message *message);
 size_t spool_message_recipient_count(const struct spool_message *message);
 /* Final result already recorded for recipient @index? */
 bool spool_message_recipient_done(const struct spool_message *message,
@@ -231,6 +235,10 @@ struct spool_view {
  */
 int spool_view(struct spool *spool, struct spool_message *message,
 	       struct spool_view *out);
+/* spool_view_envelope() - the same for who wants the envelope only: nothing is
+ * verified, the body may not be sent. */
+int spool_view_envelope(struct spool *spool, struct spool_message *message,
+			struct spool_view *out);
 void spool_release_view(struct spool *spool, struct spool_view *view);
 
 /* --- results --- */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/spool/spool_recover.h"
 
 enum {
 	COPY_STEP = 1024 * 1024,
@@ -181,41 +182,16 @@ int spool_aside_move(struct spool_aside *aside, const char *name)
 
 /* --- messages --- */
 
-/* The record's bytes, returned owned; NULL: can't be read, or damaged. */
-static unsigned char *record_read(const struct spool_segment *segment,
-				  uint32_t offset8, uint32_t length,
-				  uint64_t id, uint8_t type)
-{
-	uint64_t size = spool_record_size(length);
-	uint64_t offset = (uint64_t)offset8 << 3;
-	struct spool_record_header header;
-	unsigned char *record;
-
-	if (offset > segment->size || size > segment->size - offset)
-		return NULL;
-	record = malloc((size_t)size);
-	if (!record)
-		return NULL;
-	if (pread(segment->fd, record, (size_t)size, (off_t)offset) ==
-		    (ssize_t)size &&
-	    spool_record_header_get(
-		    record, spool_position(segment->number, offset), &header) &&
-	    header.length == length && header.id == id && header.type == type &&
-	    spool_record_verify(record, segment->seed))
-		return record;
-	free(record);
-	return NULL;
-}
-
 static unsigned char *chunk_read(const struct spool_message *message,
 				 uint32_t i)
 {
 	const struct spool_extent *extent = &message->extents[i];
 
-	return extent->segment ? record_read(extent->segment, extent->offset8,
-					     extent->length, message->id,
-					     SPOOL_RECORD_CHUNK)
-			       : NULL;
+	return extent->segment
+		       ? spool_record_read(extent->segment, extent->offset8,
+					   extent->length, message->id,
+					   SPOOL_RECORD_CHUNK)
+		       : NULL;
 }
 
 /* Paths can't have line ends: SMTP took them. */
@@ -293,9 +269,9 @@ static int message_put(int fd, const struct spool_message *message,
 int spool_aside_message(struct spool_aside *aside,
 			const struct spool_message *message)
 {
-	unsigned char *record =
-		record_read(message->segment, message->offset8, message->length,
-			    message->id, SPOOL_RECORD_MESSAGE);
+	unsigned char *record = spool_record_read(
+		message->segment, message->offset8, message->length,
+		message->id, SPOOL_RECORD_MESSAGE);
 	struct spool_parsed parsed;
 	char id[LOG_ID_SIZE], name[LOG_ID_SIZE + 8];
 	int fd, error = -EBADMSG;

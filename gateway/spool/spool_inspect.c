@@ -53,6 +53,7 @@ int spool_inspect(const char *path, spool_damage_fn damage, void *arg,
 		return spool_say(error_text, path, "reading", ENOMEM);
 	spool->read_only = true;
 	spool->recovering = true;
+	spool->verify = true;
 	error = folder_open(spool, path, error_text);
 	if (!error) {
 		out->lock = lock_state(spool->lock_fd);

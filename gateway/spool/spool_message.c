@@ -22,6 +22,11 @@ uint64_t spool_message_id(const struct spool_message *message)
 	return message->id;
 }
 
+struct spool *spool_message_spool(const struct spool_message *message)
+{
+	return message->segment->spool;
+}
+
 size_t spool_message_recipient_count(const struct spool_message *message)
 {
 	return message->recipients;

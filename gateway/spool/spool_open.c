@@ -67,21 +67,30 @@ static int seed_write(struct spool *spool, char error_text[256])
 	return 0;
 }
 
-static bool seed_from_segment(struct spool *spool, uint32_t number)
+bool spool_segment_header_read(const struct spool *spool, uint32_t number,
+			       struct spool_segment_header *header)
 {
 	unsigned char at[SPOOL_SEGMENT_HEADER];
-	struct spool_segment_header header;
 	char name[32];
 	ssize_t n;
 	int fd;
 
 	spool_segment_name(number, ".log", name);
-	fd = openat(spool->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(spool->dir_fd, name,
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
 	n = pread(fd, at, sizeof(at), 0);
 	close(fd);
-	if (n != sizeof(at) || !spool_segment_header_get(at, &header))
+	return n == sizeof(at) && spool_segment_header_get(at, header) &&
+	       header->number == number;
+}
+
+static bool seed_from_segment(struct spool *spool, uint32_t number)
+{
+	struct spool_segment_header header;
+
+	if (!spool_segment_header_read(spool, number, &header))
 		return false;
 	spool->seed = header.seed;
 	return true;

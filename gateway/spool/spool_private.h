@@ -28,7 +28,7 @@ enum {
 	SPOOL_ROUND_IOV = 1024,
 	SPOOL_ROUND_BYTES = 16 * 1024 * 1024,
 	SPOOL_PUNCH_MIN = 32 * 1024, /* smaller: not worth a journal entry */
-	SPOOL_WORDS_INLINE = 2,
+	SPOOL_WORDS_INLINE = 1,
 	SPOOL_SEGMENT_MIN = 64 * 1024,
 	SPOOL_MOVES = 16,   /* messages being moved at a time */
 	SPOOL_POOL_MAX = 4, /* files of deleted segments kept for reuse */
@@ -134,6 +134,7 @@ enum spool_message_flag {
 	SPOOL_MESSAGE_VERIFIED = 1, /* checksums were seen to be right */
 	SPOOL_MESSAGE_FINISHED = 2, /* all results are on stable storage */
 	SPOOL_MESSAGE_MOVING = 4,   /* one of spool->moves is about it */
+	SPOOL_MESSAGE_PASSED = 8,   /* recovery: its body wasn't read */
 };
 
 /* A recipient in one word. */
@@ -162,7 +163,7 @@ struct spool_message {
 	};
 };
 
-static_assert(sizeof(struct spool_message) <= 96, "ten million in 1 GiB");
+static_assert(sizeof(struct spool_message) <= 80, "docs/spool.md");
 
 /* --- records on their way --- */
 
@@ -291,6 +292,8 @@ struct spool {
 	bool kicked;		/* a NOP is in flight */
 	bool recovering;	/* no deleting yet */
 	bool opened;		/* spool_open() succeeded */
+	bool verify;	 /* recovery reads bodies, too */
+	bool doubted;	 /* the next start was told to */
 	bool read_only;		/* it is only looked at: see spool_inspect.h */
 	spool_damage_fn damage; /* while recovering */
 	void *damage_arg;
@@ -515,6 +518,9 @@ void spool_message_drop(struct spool *spool, struct spool_message *message);
 void spool_message_finish(struct spool *spool, struct spool_message *message);
 
 /* spool_recover.c */
+/* Something is damaged that recovery hasn't seen: the next start reads it
+ * all. */
+void spool_doubt(struct spool *spool);
 /* Read the log back. @error_text is written on failure; -errno. */
 int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 		  struct spool_report *report, char error_text[256]);
@@ -526,6 +532,8 @@ void spool_forget_segments(struct spool *spool);
 #define SPOOL_LOCK_NAME "lock"
 /* All of it but the folder: nothing is opened yet. NULL: no memory. */
 struct spool *spool_new(const struct spool_config *config, struct uring *ring);
+bool spool_segment_header_read(const struct spool *spool, uint32_t number,
+			       struct spool_segment_header *header);
 /* Read the folder's seed, from the lock file or one of the segments, or make
  * one. */
 int spool_seed_load(struct spool *spool, const uint32_t *numbers, size_t count,

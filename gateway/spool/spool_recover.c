@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DOUBT_NAME "verify"
+
 enum {
 	NAME_DIGITS = 16,
 	LIST_FIRST = 64,
@@ -64,7 +66,8 @@ static int list_name(struct spool_recovery *r, const char *name)
 	if (aside >= r->spool->next_number)
 		r->spool->next_number = aside + 1;
 	r->set_aside += aside != 0;
-	if (spool_segment_number(name, SPOOL_POOL_SUFFIX) && !r->spool->read_only)
+	if (spool_segment_number(name, SPOOL_POOL_SUFFIX) &&
+	    !r->spool->read_only)
 		unlinkat(r->spool->dir_fd, name, 0); /* no use without us */
 	if (!number)
 		return 0;
@@ -209,6 +212,21 @@ static int segment_add_gap(struct spool_recovery *r,
 	return 0;
 }
 
+/* How far the next segment's header says that this one was on stable storage
+ * when it was begun. */
+static uint64_t segment_trusted(const struct spool_recovery *r, size_t index)
+{
+	const uint32_t *numbers = r->numbers.data;
+	struct spool_segment_header next;
+
+	if (r->spool->verify || r->spool->seed_unknown ||
+	    index + 1 == r->numbers.count ||
+	    !spool_segment_header_read(r->spool, numbers[index + 1], &next) ||
+	    spool_position_segment(next.previous) != numbers[index])
+		return 0;
+	return spool_position_offset(next.previous);
+}
+
 static int segment_scan(struct spool_recovery *r, struct spool_segment *segment,
 			struct spool_scan *scan)
 {
@@ -246,8 +264,9 @@ static int segment_unopened(struct spool_recovery *r, uint32_t number,
 	return 0;
 }
 
-static int segment_read(struct spool_recovery *r, uint32_t number)
+static int segment_read(struct spool_recovery *r, size_t index)
 {
+	uint32_t number = ((const uint32_t *)r->numbers.data)[index];
 	struct spool_segment *segment = NULL;
 	struct spool_scan scan;
 	char name[32];
@@ -260,7 +279,9 @@ static int segment_read(struct spool_recovery *r, uint32_t number)
 	spool_scan_begin(&scan, segment->fd, number, r->spool->seed,
 			 segment_limit(r, segment));
 	segment_read_header(r, segment, &scan);
+	spool_scan_trust(&scan, segment_trusted(r, index));
 	error = segment_scan(r, segment, &scan);
+	r->report->bytes_read += scan.bytes_read;
 	spool_scan_end(&scan);
 	spool_segment_name(number, ".log", name);
 	return error ? spool_say(r->error_text, name, "reading", -error) : 0;
@@ -307,18 +328,19 @@ static void forget_pass(struct spool_recovery *r)
 }
 
 /* A VOID stands behind what it voids: if there is one, read again, now
- * knowing it. Few logs have any. */
+ * knowing it. Few logs have any. Likewise if passing over bodies was wrong. */
 static int read_all(struct spool_recovery *r)
 {
-	const uint32_t *numbers = r->numbers.data;
 	int error = 0;
 
 	do {
 		r->voids_known = r->voids.count;
 		forget_pass(r);
+		r->doubtful = false;
 		for (size_t i = 0; !error && i < r->numbers.count; i++)
-			error = segment_read(r, numbers[i]);
-	} while (!error && r->voids.count > r->voids_known);
+			error = segment_read(r, i);
+		r->spool->verify |= r->doubtful;
+	} while (!error && (r->doubtful || r->voids.count > r->voids_known));
 	r->report->segments = r->spool->stats.segments;
 	return error;
 }
@@ -478,6 +500,19 @@ static int recover(struct spool_recovery *r)
 	return error;
 }
 
+void spool_doubt(struct spool *spool)
+{
+	int fd;
+
+	if (spool->doubted)
+		return;
+	spool->doubted = true;
+	fd = openat(spool->dir_fd, DOUBT_NAME,
+		    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
 int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 		  struct spool_report *report, char error_text[256])
 {
@@ -488,9 +523,11 @@ int spool_recover(struct spool *spool, spool_found_fn found, void *arg,
 	int error;
 
 	spool->recovering = true;
+	spool->verify |= !faccessat(spool->dir_fd, DOUBT_NAME, F_OK, 0);
 	error = recover(&r);
 	spool->recovering = false;
 	if (!error) {
+		unlinkat(spool->dir_fd, DOUBT_NAME, 0);
 		spool_recovery_count(&r);
 		tell_found(&r, found, arg);
 	}

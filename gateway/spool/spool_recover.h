@@ -43,6 +43,7 @@ struct spool_recovery {
 	struct spool_segment *cached; /* the last one asked for */
 	uint64_t last_id;
 	uint64_t set_aside; /* files named .bad */
+	bool doubtful;	    /* an unverified record was a wrong one */
 	char *error_text;
 };
 
@@ -64,6 +65,10 @@ void spool_recovery_free(struct spool_recovery *r);
 uint32_t spool_segment_number(const char *name, const char *suffix);
 
 /* spool_replay.c */
+/* The record's bytes, returned owned; NULL: can't be read, or damaged. */
+unsigned char *spool_record_read(const struct spool_segment *segment,
+				 uint32_t offset8, uint32_t length, uint64_t id,
+				 uint8_t type);
 /* Returns 0 or -ENOMEM. */
 int spool_replay(struct spool_recovery *r, struct spool_segment *segment,
 		 const struct spool_scanned *scanned);

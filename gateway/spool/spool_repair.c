@@ -123,6 +123,7 @@ static int repair_look(struct repair *repair)
 
 	spool->read_only = true;
 	spool->recovering = true;
+	spool->verify = true;
 	spool->damage = on_damage;
 	spool->damage_arg = repair;
 	error = spool_recovery_read(&r);

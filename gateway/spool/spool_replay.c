@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/spool/spool_recover.h"
 
@@ -17,6 +18,49 @@ struct spool_segment *spool_recovery_segment(struct spool_recovery *r,
 	if (!r->cached || r->cached->number != number)
 		r->cached = spool_segment_find(r->spool, number);
 	return r->cached;
+}
+
+unsigned char *spool_record_read(const struct spool_segment *segment,
+				 uint32_t offset8, uint32_t length, uint64_t id,
+				 uint8_t type)
+{
+	uint64_t size = spool_record_size(length);
+	uint64_t offset = (uint64_t)offset8 << 3;
+	struct spool_record_header header;
+	unsigned char *record;
+
+	if (offset > segment->size || size > segment->size - offset)
+		return NULL;
+	record = malloc((size_t)size);
+	if (!record)
+		return NULL;
+	if (pread(segment->fd, record, (size_t)size, (off_t)offset) ==
+		    (ssize_t)size &&
+	    spool_record_header_get(
+		    record, spool_position(segment->number, offset), &header) &&
+	    header.length == length && header.id == id && header.type == type &&
+	    spool_record_verify(record, segment->seed))
+		return record;
+	free(record);
+	return NULL;
+}
+
+/* Before something is believed of a message because of its id: is that its
+ * id? Damage could have made it another's. */
+static void confirm(struct spool_recovery *r, struct spool_message *message)
+{
+	unsigned char *record;
+
+	if (!(message->flags & SPOOL_MESSAGE_PASSED))
+		return;
+	record = spool_record_read(message->segment, message->offset8,
+				   message->length, message->id,
+				   SPOOL_RECORD_MESSAGE);
+	if (record)
+		message->flags &= (uint8_t)~SPOOL_MESSAGE_PASSED;
+	else
+		r->doubtful = true;
+	free(record);
 }
 
 /* @later speaks of what is at @position: needed as long as that exists. */
@@ -129,7 +173,12 @@ static int replay_message(struct spool_recovery *r,
 	if (!message)
 		return -ENOMEM;
 	spool_message_link(message, segment, scanned->offset, header->length);
+	if (scanned->passed)
+		message->flags |= SPOOL_MESSAGE_PASSED;
 	if (old) {
+		confirm(r, old);
+		if (!(header->flags & SPOOL_RECORD_COPY))
+			confirm(r, message);
 		/* Moved: as long as the old record exists, this one must. */
 		spool_segment_pin(old->segment, segment);
 		message_gone(r, old);
@@ -167,6 +216,9 @@ static int replay_result(struct spool_recovery *r,
 	if (!message || result.recipient >= message->recipients ||
 	    result.result > SPOOL_DEFERRED)
 		return 0;
+	if (result.home != spool_position(message->segment->number,
+					  (uint64_t)message->offset8 << 3))
+		confirm(r, message);
 	spool_message_warn(message, result.recipient, result.warned);
 	spool_word_apply(message, result.recipient,
 			 (enum spool_result)result.result, result.attempts,
@@ -231,7 +283,8 @@ int spool_replay(struct spool_recovery *r, struct spool_segment *segment,
 {
 	uint8_t type = scanned->header.type;
 
-	if (r->last_id < scanned->header.id)
+	/* One that isn't verified has no say: the next header knows, too. */
+	if (!scanned->passed && r->last_id < scanned->header.id)
 		r->last_id = scanned->header.id;
 	r->report->records[type < SPOOL_RECORD_KINDS ? type : 0]++;
 	r->report->record_bytes += spool_record_size(scanned->header.length);

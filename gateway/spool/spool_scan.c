@@ -9,6 +9,8 @@
 
 enum {
 	WINDOW = 1024 * 1024,
+	WINDOW_SPARSE = 4096,	/* behind a body that was passed over */
+	SPARSE_MIN = 32 * 1024, /* smaller records are always read */
 	BLOCK = 4096,
 };
 
@@ -19,13 +21,16 @@ void spool_scan_begin(struct spool_scan *scan, int fd, uint32_t number,
 				    .number = number,
 				    .seed = seed,
 				    .size = size,
-				    .at = SPOOL_SEGMENT_HEADER};
+				    .at = SPOOL_SEGMENT_HEADER,
+				    .passing = true};
 }
 
 void spool_scan_end(struct spool_scan *scan)
 {
 	free(scan->buffer);
+	free(scan->sparse);
 	scan->buffer = NULL;
+	scan->sparse = NULL;
 }
 
 /* Read what can be read; a block that can't is zeros. */
@@ -59,7 +64,8 @@ static void read_blocks(int fd, unsigned char *to, size_t len, uint64_t offset)
 static const unsigned char *scan_bytes(struct spool_scan *scan, uint64_t offset,
 				       uint64_t len)
 {
-	uint64_t want = len > WINDOW ? len : WINDOW;
+	uint64_t window = scan->passing ? WINDOW_SPARSE : WINDOW;
+	uint64_t want = len > window ? len : window;
 
 	if (offset > scan->size || len > scan->size - offset)
 		return NULL;
@@ -79,6 +85,7 @@ static const unsigned char *scan_bytes(struct spool_scan *scan, uint64_t offset,
 	scan->base = offset;
 	scan->len = (size_t)want;
 	read_blocks(scan->fd, scan->buffer, scan->len, offset);
+	scan->bytes_read += scan->len;
 	return scan->buffer;
 }
 
@@ -87,8 +94,14 @@ bool spool_scan_header(struct spool_scan *scan,
 {
 	const unsigned char *at = scan_bytes(scan, 0, SPOOL_SEGMENT_HEADER);
 
-	return at && spool_segment_header_get(at, header) &&
-	       header->number == scan->number;
+	scan->chained = at && spool_segment_header_get(at, header) &&
+			header->number == scan->number;
+	return scan->chained;
+}
+
+void spool_scan_trust(struct spool_scan *scan, uint64_t end)
+{
+	scan->trusted = end;
 }
 
 /* Where the next byte that isn't in a hole of the file is; saves reading
@@ -117,6 +130,76 @@ enum look {
 	LOOK_NO_MEMORY,
 };
 
+/* A MESSAGE record's payload in a buffer as long as it, its inline body left
+ * out. NULL: it can't be one, or no memory: look at all of it then. */
+static const unsigned char *scan_sparse(struct spool_scan *scan,
+					uint64_t offset, uint32_t length)
+{
+	const unsigned char *at = scan_bytes(scan, offset, SPOOL_MESSAGE_HEAD);
+	uint64_t tail;
+
+	if (!at || length < SPOOL_MESSAGE_FIXED)
+		return NULL;
+	tail = SPOOL_MESSAGE_FIXED +
+	       spool_pad8(spool_get32(at + SPOOL_RECORD_HEADER + 28));
+	if (tail > length)
+		return NULL;
+	if (length > scan->sparse_room) {
+		unsigned char *grown = realloc(scan->sparse, length);
+
+		if (!grown)
+			return NULL;
+		scan->sparse = grown;
+		scan->sparse_room = length;
+	}
+	memcpy(scan->sparse, at + SPOOL_RECORD_HEADER, SPOOL_MESSAGE_FIXED);
+	read_blocks(scan->fd, scan->sparse + tail, length - tail,
+		    offset + SPOOL_RECORD_HEADER + tail);
+	scan->bytes_read += length - tail;
+	return scan->sparse;
+}
+
+/* Does a record, or nothing that is known, begin there? If not, a length may
+ * be wrong, and others would be passed over with it. */
+static bool scan_goes_on(const struct spool_scan *scan, uint64_t at)
+{
+	unsigned char record[SPOOL_RECORD_HEADER];
+	struct spool_record_header header;
+
+	if (at == scan->trusted)
+		return true;
+	if (at + sizeof(record) > scan->trusted)
+		return false;
+	read_blocks(scan->fd, record, sizeof(record), at);
+	return spool_record_header_get(record, spool_position(scan->number, at),
+				       &header);
+}
+
+/* A big one that is known to have been whole: its body is left alone. False:
+ * it has to be looked at. */
+static bool scan_pass(struct spool_scan *scan, uint64_t offset, uint64_t size,
+		      struct spool_scanned *out)
+{
+	struct spool_parsed parsed;
+
+	out->passed = false;
+	if (!scan->chained || size < SPARSE_MIN ||
+	    offset + size > scan->trusted || !scan_goes_on(scan, offset + size))
+		return false;
+	out->payload = NULL;
+	if (out->header.type == SPOOL_RECORD_MESSAGE) {
+		out->payload = scan_sparse(scan, offset, out->header.length);
+		if (!out->payload ||
+		    !spool_parse_message(out->payload, out->header.length,
+					 out->header.flags, &parsed))
+			return false;
+	} else if (out->header.type != SPOOL_RECORD_CHUNK) {
+		return false;
+	}
+	out->passed = true;
+	return true;
+}
+
 static enum look scan_look(struct spool_scan *scan, uint64_t offset,
 			   struct spool_scanned *out)
 {
@@ -136,12 +219,15 @@ static enum look scan_look(struct spool_scan *scan, uint64_t offset,
 	size = spool_record_size(out->header.length);
 	if (size > scan->size - offset)
 		return LOOK_BAD;
+	out->offset = offset;
+	scan->passing = scan_pass(scan, offset, size, out);
+	if (scan->passing)
+		return LOOK_RECORD;
 	at = scan_bytes(scan, offset, size);
 	if (!at)
 		return LOOK_NO_MEMORY;
 	if (!spool_record_verify(at, scan->seed))
 		return LOOK_BAD;
-	out->offset = offset;
 	out->payload = at + SPOOL_RECORD_HEADER;
 	return LOOK_RECORD;
 }
@@ -173,15 +259,19 @@ int spool_scan_next(struct spool_scan *scan, struct spool_scanned *out)
 		case LOOK_RECORD:
 			out->gap.to = at;
 			scan->at = at + spool_record_size(out->header.length);
+			scan->chained = true;
 			return 1;
 		case LOOK_BAD:
+			scan->chained = false;
 			out->gap.headers++;
 			out->gap.content = at + 8;
 			break;
 		case LOOK_NOTHING:
+			scan->chained = false;
 			out->gap.content = at + 8;
 			break;
 		case LOOK_ZERO:
+			scan->chained = false;
 			skip = scan_skip_hole(scan, at);
 			if (skip > at)
 				at = skip - 8;

@@ -170,10 +170,9 @@ static int view_make(struct spool_message *message, const unsigned char *record,
 	return 0;
 }
 
-int spool_view(struct spool *spool, struct spool_message *message,
-	       struct spool_view *out)
+static int view(struct spool_message *message, bool verify,
+		struct spool_view *out)
 {
-	bool verify = !(message->flags & SPOOL_MESSAGE_VERIFIED);
 	const unsigned char *record;
 	int error;
 
@@ -187,9 +186,31 @@ int spool_view(struct spool *spool, struct spool_message *message,
 	error = view_make(message, record, verify, out);
 	if (error)
 		return error;
-	message->flags |= SPOOL_MESSAGE_VERIFIED;
 	message->views++;
 	return 0;
+}
+
+int spool_view(struct spool *spool, struct spool_message *message,
+	       struct spool_view *out)
+{
+	int error =
+		view(message, !(message->flags & SPOOL_MESSAGE_VERIFIED), out);
+
+	if (!error)
+		message->flags |= SPOOL_MESSAGE_VERIFIED;
+	if (error == -EBADMSG)
+		spool_doubt(spool);
+	return error;
+}
+
+int spool_view_envelope(struct spool *spool, struct spool_message *message,
+			struct spool_view *out)
+{
+	int error = view(message, false, out);
+
+	if (error == -EBADMSG)
+		spool_doubt(spool);
+	return error;
 }
 
 void spool_release_view(struct spool *spool, struct spool_view *view)

@@ -64,13 +64,14 @@ static void a_clock_set_back_expires_nothing(void **state)
 static void gives_the_earliest_first(void **state)
 {
 	struct sim_random r = {7};
+	struct delivery_pool pool = {0};
 	struct deferred d = {0};
 	uint32_t recipient = 0;
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < 200; i++) {
 		struct delivery *delivery =
-			delivery_create(NULL, NULL, &recipient, 1);
+			delivery_create(&pool, NULL, &recipient, 1);
 
 		assert_non_null(delivery);
 		delivery->due = sim_random_below(&r, 50);
@@ -82,30 +83,32 @@ static void gives_the_earliest_first(void **state)
 		assert_ptr_equal(deferred_pop(&d), top);
 		assert_true(top->due >= last);
 		last = top->due;
-		delivery_free(top);
+		delivery_free(&pool, top);
 	}
 	assert_null(deferred_top(&d));
 	assert_null(deferred_pop(&d));
 	deferred_deinit(&d);
+	delivery_pool_deinit(&pool);
 }
 
 static void any_may_leave(void **state)
 {
 	struct delivery *all[300];
 	struct sim_random r = {9};
+	struct delivery_pool pool = {0};
 	struct deferred d = {0};
 	uint32_t recipient = 0;
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < 300; i++) {
-		all[i] = delivery_create(NULL, NULL, &recipient, 1);
+		all[i] = delivery_create(&pool, NULL, &recipient, 1);
 		assert_non_null(all[i]);
 		all[i]->due = sim_random_below(&r, 100);
 		assert_true(deferred_push(&d, all[i]));
 	}
 	for (size_t i = 0; i < 300; i += 2) {
 		deferred_remove(&d, all[i]);
-		delivery_free(all[i]);
+		delivery_free(&pool, all[i]);
 	}
 	assert_int_equal(d.count, 150);
 	for (size_t i = 0; i < 150; i++) {
@@ -113,10 +116,11 @@ static void any_may_leave(void **state)
 
 		assert_true(top->due >= last);
 		last = top->due;
-		delivery_free(top);
+		delivery_free(&pool, top);
 	}
 	assert_null(deferred_top(&d));
 	deferred_deinit(&d);
+	delivery_pool_deinit(&pool);
 }
 
 int main(void)
