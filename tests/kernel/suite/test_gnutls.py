@@ -2,6 +2,7 @@
 """The relay with its keys in the kernel, and peers that speak GnuTLS: tickets,
 KeyUpdate, padding, close_notify, resumption."""
 
+import threading
 import unittest
 
 import gnutls
@@ -137,6 +138,30 @@ class Client(GnuTls):
                 self.assert_arrived(self.sink, 1 + CAN_REKEY)
                 relay.stop()
                 self.assert_no_bad_record()
+
+    def test_key_update_behind_a_message_that_is_cut_through(self):
+        # The next hop answers when the new keys are there: its answer is told.
+        updated = threading.Event()
+
+        def hook(session, stage, line):
+            if stage == "BODY":
+                updated.wait(harness.PATIENCE)
+
+        self.sink = self.start_sink(hook)
+        relay = self.start_relay(self.sink, mode="cut_through")
+        client = self.connect(relay)
+        client.envelope()
+        client.send(b"BDAT %d LAST\r\n" % len(BODY) + BODY)
+        client.sock.key_update()
+        updated.set()
+        self.assertEqual(client.reply().code, 250)
+        if CAN_REKEY:
+            self.quit(client)
+        else:
+            self.assertEqual(repr(client.reply()), NEW_KEYS)
+        self.assert_arrived(self.sink)
+        relay.stop()
+        self.assert_no_bad_record()
 
     def test_end_without_close_notify(self):
         relay = self.started()
