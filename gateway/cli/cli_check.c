@@ -147,6 +147,9 @@ static void show_summary(const struct config *config)
 		printf("  %-11s nobody: all mail will be refused\n",
 		       "relay_from");
 	show_routes(config);
+	if (config->destination_count)
+		printf("  %-11s %zu with settings of their own\n",
+		       "destinations", config->destination_count);
 	printf("  %-11s %s, %s\n", "spool", config->spool.path,
 	       config->spool.durability == CONFIG_SYNC
 		       ? "sync"

@@ -68,9 +68,14 @@ static struct destination_session *any_idle(struct destination *d)
 
 /* --- when --- */
 
+/* Mail that may not be sent is looked at that often: its time may be over. */
+#define EXPIRE_TIME (600 * URING_SEC)
+
 /* Look again at @at. */
 static void pace(struct destination *d, uint64_t at)
 {
+	if (at > now_of(d) + EXPIRE_TIME)
+		at = now_of(d) + EXPIRE_TIME;
 	if (d->paced.armed && d->paced_until <= at)
 		return;
 	d->paced_until = at;
@@ -254,6 +259,24 @@ static bool wants_session(struct destination *d)
 	return d->failures == 0 || opening == 0;
 }
 
+static void expire(struct destination *d, const struct outbound_answer *answer);
+
+/* What waits for a suspension's end or for its place in a rate does not wait
+ * for ever. */
+static void expire_paced(struct destination *d)
+{
+	static const struct outbound_answer over = {
+		.code = 451,
+		.enhanced = "4.4.7",
+		.text = "the destination was suspended, or takes less mail in "
+			"a time than there is",
+		.where = "queue",
+	};
+
+	if (d->paced.armed && !d->queue->stopping)
+		expire(d, &over);
+}
+
 void destination_pump(struct destination *d)
 {
 	struct destination_session *idle;
@@ -275,6 +298,7 @@ void destination_pump(struct destination *d)
 		d->in_line = false;
 		throttle_settle(&d->claim, false);
 	}
+	expire_paced(d);
 	destination_put(d);
 }
 

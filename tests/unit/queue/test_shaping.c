@@ -167,6 +167,23 @@ static void nothing_is_done_while_a_rate_is_waited_for(void **state)
 	queue_world_finish(w);
 }
 
+static void what_waits_for_its_place_too_long_fails(void **state)
+{
+	struct queue_world *w =
+		queue_world_start(1, "- {match: \"*\", message_rate: 1/d}\n");
+
+	queue_world_send_many(w, 0, 4);
+	queue_world_settle(w);
+	assert_int_equal(w->received, 1);
+	pass(w, 1000 * MINUTE, 10 * MINUTE);
+	assert_int_equal(queue_world_stats(w).failed, 0);
+	/* The second goes after a day; after 100,000 s the others are too
+	 * old. */
+	pass(w, 700 * MINUTE, 10 * MINUTE);
+	assert_int_equal(queue_world_stats(w).failed, 2);
+	queue_world_finish(w);
+}
+
 static void messages_per_connection_come_from_the_entry(void **state)
 {
 	struct queue_world *w =
@@ -416,6 +433,7 @@ int main(void)
 		cmocka_unit_test(workers_keep_one_message_rate),
 		cmocka_unit_test(a_rate_is_shared_fairly),
 		cmocka_unit_test(nothing_is_done_while_a_rate_is_waited_for),
+		cmocka_unit_test(what_waits_for_its_place_too_long_fails),
 		cmocka_unit_test(messages_per_connection_come_from_the_entry),
 		cmocka_unit_test(recipients_beyond_a_transaction_take_another),
 		cmocka_unit_test(new_mail_goes_before_mail_tried_before),
