@@ -139,9 +139,21 @@ enum outbound_state outbound_tls_on_secure(struct outbound_session *s)
 	return OUTBOUND_EHLO;
 }
 
-enum outbound_state outbound_tls_on_lost(struct outbound_session *s)
+/* From STARTTLS on: the server offered what it can't do. */
+static void note_failure(struct outbound_session *s)
 {
 	s->tls_failed = true;
 	s->pool->stats.tls_failures++;
+}
+
+enum outbound_state outbound_tls_on_lost(struct outbound_session *s)
+{
+	note_failure(s);
 	return outbound_on_lost(s);
+}
+
+enum outbound_state outbound_tls_on_timeout(struct outbound_session *s)
+{
+	note_failure(s);
+	return outbound_on_timeout(s);
 }

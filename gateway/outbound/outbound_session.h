@@ -228,6 +228,7 @@ enum outbound_state outbound_starttls_on_reply(struct outbound_session *s);
 enum outbound_state outbound_tls_enter(struct outbound_session *s);
 enum outbound_state outbound_tls_on_secure(struct outbound_session *s);
 enum outbound_state outbound_tls_on_lost(struct outbound_session *s);
+enum outbound_state outbound_tls_on_timeout(struct outbound_session *s);
 
 /* outbound_transaction.c: a message's way. */
 enum outbound_state outbound_ready_enter(struct outbound_session *s);

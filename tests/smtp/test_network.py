@@ -11,7 +11,7 @@ import threading
 import unittest
 
 import nameserver
-from harness import Relay, Sink, free_port, needs
+from harness import DROP, Relay, Sink, free_port, needs
 
 BODY = b"X-Tag: network\r\nSubject: test\r\n\r\nhello\r\n"
 
@@ -56,6 +56,10 @@ blocked.test. IN MX 10 mx.blocked.test.
 mx.blocked.test. IN A 127.0.2.32
 angry.test. IN MX 10 mx.angry.test.
 mx.angry.test. IN A 127.0.2.33
+stalled.test. IN MX 10 mx.stalled.test.
+mx.stalled.test. IN A 127.0.2.35
+hangup.test. IN MX 10 mx.hangup.test.
+mx.hangup.test. IN A 127.0.2.36
 many.test. IN MX 10 mx.many.test.
 mx.many.test. IN A 127.0.2.34
 sender.test. IN MX 10 mx.sender.test.
@@ -70,6 +74,17 @@ class BrokenTls:
 
     def wrap_socket(self, sock, server_side):
         raise OSError("no TLS today")
+
+
+class StalledTls:
+    """In place of a context: the server says nothing more."""
+
+    def __init__(self, until):
+        self.until = until
+
+    def wrap_socket(self, sock, server_side):
+        self.until.wait()
+        raise OSError("it is over")
 
 
 class Once:
@@ -209,12 +224,15 @@ class Network(Names):
         cls.blocked = cls.host(32, Once("554 5.7.1 listed for a while"))
         cls.angry = cls.host(33, Once("451 4.7.0 calm down"))
         cls.many = cls.host(34)
+        cls.stalled = cls.host(35, context=StalledTls(cls.go))
+        cls.hangup = cls.host(36, Always("STARTTLS", DROP))
         cls.sender = cls.host(41)
         cls.relay = cls.start_relay(destinations=[
             {"match": "slow.test", "connections": SLOW_CONNECTIONS},
             {"mx": "*.provider.test", "connections": 1,
              "source_address": ["127.0.0.9", "::1"]},
             {"match": "equal.test", "messages_per_connection": 1},
+            {"match": "stalled.test", "timeouts": {"tls": "200ms"}},
             {"match": "many.test", "recipients_per_transaction": 3},
             {"match": ["full.test", "blocked.test", "angry.test"],
              "backoff": [
@@ -335,6 +353,16 @@ class Network(Names):
         self.assertLessEqual(
             sum(c == "STARTTLS" for c in self.badtls.commands()), 2)
         self.assert_sent(self.relay, more, 1)
+
+    def test_tls_that_stalls_is_done_without(self):
+        names = self.send("stalled.test")
+        self.assert_arrive(names, self.stalled)
+        self.assert_sent(self.relay, names, 1)
+
+    def test_a_server_that_hangs_up_at_starttls_is_spoken_to_in_clear(self):
+        names = self.send("hangup.test")
+        self.assert_arrive(names, self.hangup)
+        self.assert_sent(self.relay, names, 1)
 
     def test_a_dead_host_defers(self):
         event = self.relay.wait_event("outbound.deferred",
