@@ -121,6 +121,10 @@ const struct cutthrough_answer *cutthrough_answer(
  * a recipient was answered. */
 bool cutthrough_chunking(const struct cutthrough_leg *leg);
 
+/* cutthrough_tells() - was the next hop told what the sender wants to hear of
+ * (RFC 3461)? Valid once a recipient was answered. */
+bool cutthrough_tells(const struct cutthrough_leg *leg);
+
 /* --- a message by DATA --- */
 
 /* cutthrough_data() - ANSWER 354: the text may come. */

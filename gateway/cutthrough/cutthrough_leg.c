@@ -710,6 +710,11 @@ const struct cutthrough_answer *cutthrough_answer(
 	return &leg->answer;
 }
 
+bool cutthrough_tells(const struct cutthrough_leg *leg)
+{
+	return leg->extensions & SMTP_EXT_DSN;
+}
+
 bool cutthrough_chunking(const struct cutthrough_leg *leg)
 {
 	return leg->extensions & SMTP_EXT_CHUNKING;

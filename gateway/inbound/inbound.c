@@ -44,7 +44,7 @@ void inbound_destroy(struct inbound **inbound)
 {
 	if (!*inbound)
 		return;
-	assert((*inbound)->count == 0);
+	assert(inbound_sessions(*inbound) == 0);
 	free((*inbound)->slots);
 	free((*inbound)->line);
 	free((*inbound)->traffic);
@@ -54,7 +54,7 @@ void inbound_destroy(struct inbound **inbound)
 
 unsigned inbound_sessions(const struct inbound *inbound)
 {
-	return inbound->count;
+	return inbound->count + inbound->notifying;
 }
 
 const struct inbound_stats *inbound_stats(const struct inbound *inbound)
@@ -101,7 +101,13 @@ void inbound_release(struct inbound_session *s)
 	inbound->free = s;
 	inbound->count--;
 	/* Last: the caller's caller may look at us, not at the slot. */
-	if (inbound->count == 0 && inbound->stopping && inbound->config.idle)
+	inbound_idle(inbound);
+}
+
+void inbound_idle(struct inbound *inbound)
+{
+	if (inbound_sessions(inbound) == 0 && inbound->stopping &&
+	    inbound->config.idle)
 		inbound->config.idle(inbound->config.arg);
 }
 

@@ -67,6 +67,7 @@ void inbound_shutdown(struct inbound *inbound);
 /* inbound_abort() - shutdown's time is over: close all without ceremony. */
 void inbound_abort(struct inbound *inbound);
 
+/* inbound_sessions() - sessions, and notifications being stored. */
 unsigned inbound_sessions(const struct inbound *inbound);
 
 struct inbound_stats {

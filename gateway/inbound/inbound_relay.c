@@ -232,6 +232,7 @@ static enum inbound_state message_answered(struct inbound_session *s, bool yes)
 		s->pool->stats.messages++;
 		s->pool->stats.bytes += s->tx->data.stored;
 		inbound_log_accepted(s, false);
+		inbound_notify(s);
 	}
 	inbound_say(s, REPLY_NEXT_HOP);
 	inbound_reset(s);

@@ -210,6 +210,7 @@ struct inbound {
 	struct inbound_session *sessions;
 	unsigned count;	   /* slots in use */
 	unsigned admitted; /* of them: real sessions */
+	unsigned notifying; /* notifications being stored */
 	struct ktls_traffic *traffic; /* owned; of TLS sessions, by listener */
 	bool stopping;
 	uint64_t refused_logged;   /* uring_now() of the last line about it */
@@ -237,6 +238,13 @@ const char *inbound_event_name(enum inbound_event event);
 
 /* --- inbound.c --- */
 void inbound_release(struct inbound_session *s);
+/* Tell the owner when nothing is left to wait for. */
+void inbound_idle(struct inbound *inbound);
+
+/* --- inbound_notify.c --- */
+/* The next hop has taken a message that was cut through: its sender may want
+ * to know. */
+void inbound_notify(struct inbound_session *s);
 
 /* --- states; each returns the next one --- */
 enum inbound_state inbound_greeting_enter(struct inbound_session *s);

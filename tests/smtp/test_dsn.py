@@ -133,6 +133,7 @@ class Through(unittest.TestCase):
         self.send(relay, *self.ASKED)
         self.assert_told(sink.wait()[0])
         relay.stop()
+        self.assertEqual(sink.bounces, [])
 
     def test_cut_through_to_one_that_does_not_know(self):
         relay, sink = self.pair(EXTENSIONS, route={"mode": "cut_through"})
@@ -140,7 +141,20 @@ class Through(unittest.TestCase):
         self.assertEqual(sink.wait()[0].recipient_lines, [
             f"RCPT TO:<{name}@example.test>" for name in "abc"])
         self.assertNotIn("ENVID", sink.wait()[0].sender_line)
+        # ... so the relay says what it would have been asked for
+        sink.wait_for(lambda s: s.bounces, "a notification")
+        parsed = email.message_from_bytes(sink.bounces[0].data,
+                                          policy=email.policy.default)
+        _, status, returned = parsed.iter_parts()
+        about, *groups = status.get_payload()
+        self.assertEqual(about["Original-Envelope-Id"], "QQ 314159")
+        self.assertEqual([(g["Original-Recipient"], g["Action"], g["Status"],
+                           g["Diagnostic-Code"]) for g in groups],
+                         [("rfc822; Alice+x@old.test", "relayed", "2.0.0",
+                           "smtp; 250 2.0.0 taken")])
+        self.assertEqual(returned.get_content_type(), "text/rfc822-headers")
         relay.stop()
+        self.assertEqual(len(sink.bounces), 1)
 
     def test_the_longest_lines(self):
         relay, sink = self.pair()
