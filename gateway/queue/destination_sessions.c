@@ -38,19 +38,12 @@ static struct destination_session *find(struct destination *d,
 	return NULL;
 }
 
-static unsigned count(const struct destination *d, enum destination_use use)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < d->session_count; i++)
-		n += d->sessions[i].use == use;
-	return n;
-}
-
 /* The only writer of place->use, but for its beginning. */
 static void set_use(struct destination *d, struct destination_session *place,
 		    enum destination_use use)
 {
+	d->opening -= place->use == DESTINATION_OPENING;
+	d->opening += use == DESTINATION_OPENING;
 	if (place->use == DESTINATION_IDLE && use != DESTINATION_IDLE)
 		throttle_idle(&d->claim, -1);
 	if (place->use != DESTINATION_IDLE && use == DESTINATION_IDLE)
@@ -60,6 +53,8 @@ static void set_use(struct destination *d, struct destination_session *place,
 
 static struct destination_session *any_idle(struct destination *d)
 {
+	if (d->claim.idle == 0)
+		return NULL;
 	for (unsigned i = 0; i < d->session_count; i++)
 		if (d->sessions[i].use == DESTINATION_IDLE)
 			return &d->sessions[i];
@@ -185,6 +180,7 @@ static struct outbound_session *open_to(struct destination *d,
 	if (!s)
 		return NULL;
 	reach_probe(&d->queue->reach, &t->address, now);
+	d->opening++;
 	d->sessions[d->session_count++] = (struct destination_session){
 		.session = s,
 		.use = DESTINATION_OPENING,
@@ -252,11 +248,9 @@ static bool open_one(struct destination *d)
 /* A further session is worth it when more is ready than is on its way. */
 static bool wants_session(struct destination *d)
 {
-	unsigned opening = count(d, DESTINATION_OPENING);
-
-	if (d->blocked.armed || opening >= d->ready_count || !sendable(d))
+	if (d->blocked.armed || d->opening >= d->ready_count || !sendable(d))
 		return false;
-	return d->failures == 0 || opening == 0;
+	return d->failures == 0 || d->opening == 0;
 }
 
 static void expire(struct destination *d, const struct outbound_answer *answer);
@@ -291,7 +285,8 @@ void destination_pump(struct destination *d)
 		if (idle && idle->session == session)
 			break; /* it can't: no memory */
 	}
-	while (wants_session(d))
+	/* Whoever is in line will be told. */
+	while (!d->in_line && wants_session(d))
 		if (!open_one(d))
 			break;
 	if (d->in_line && !wants_session(d)) {
@@ -332,6 +327,7 @@ void destination_attend(struct destination *d)
 	destination_ref(d);
 	while ((idle = any_idle(d)) && yields(d, idle))
 		outbound_wake(idle->session);
+	d->in_line = false;
 	destination_pump(d);
 	/* What was given and not used is for others. */
 	d->in_line = wants_session(d) && d->in_line;
