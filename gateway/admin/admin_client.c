@@ -24,6 +24,7 @@ struct admin_client {
 	struct admin_who who;
 	struct admin_call *call; /* NULL: waits for a request */
 	bool ended;		 /* the client has said all */
+	bool blocked;		 /* the call has more than there is room for */
 	uint64_t moved;		 /* when something last went in or out */
 	char *out;		 /* owned */
 	size_t out_from, out_to, out_room;
@@ -97,7 +98,8 @@ static bool on_line(void *arg, const char *line, size_t len)
 	}
 	memcpy(c->out + c->out_to, line, len);
 	c->out_to += len;
-	return c->out_to - c->out_from < OUT_ENOUGH;
+	c->blocked = c->out_to - c->out_from >= OUT_ENOUGH;
+	return !c->blocked;
 }
 
 /* False: the client is gone. */
@@ -161,6 +163,7 @@ static bool begin(struct admin_client *c)
 /* Go on with the call, and the next one. False: no memory. */
 static bool advance(struct admin_client *c)
 {
+	c->blocked = c->out_to - c->out_from >= OUT_ENOUGH;
 	while (c->out_to - c->out_from < OUT_ENOUGH) {
 		if (!c->call && !begin(c))
 			return false;
@@ -179,7 +182,8 @@ struct pollfd admin_client_pollfd(const struct admin_client *c)
 
 	if (!c->ended && c->in_count < sizeof(c->in))
 		fd.events |= POLLIN;
-	if (c->out_from < c->out_to)
+	/* What was held back comes when there is room, in a later round. */
+	if (c->out_from < c->out_to || c->blocked)
 		fd.events |= POLLOUT;
 	return fd;
 }

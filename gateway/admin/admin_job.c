@@ -19,6 +19,7 @@ struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 		return NULL;
 	job->queue = queue;
 	job->port = port;
+	job->number = queue_act_number(queue);
 	if (request->command == ADMIN_TRACE) {
 		admin_trace_begin(job);
 		return job;
@@ -125,6 +126,7 @@ static bool on_entry(void *arg, const struct queue_entry *entry)
 	const struct admin_request *request = job->port->request;
 	struct queue_action action = {
 		.verb = verb_of(request->command),
+		.number = job->number,
 		.filter = &request->filter,
 		.by = request->by,
 		.reason = request->reason,

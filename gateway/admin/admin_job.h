@@ -25,6 +25,7 @@ struct admin_job {
 	struct queue_look look;
 	struct queue_domains *domains;
 	struct spool *spool; /* actions: the last one's */
+	uint32_t number;     /* likewise, see queue_act.h */
 	struct queue_trace trace;
 	bool tracing;
 	uint64_t dropped; /* lines since the last one that was put */

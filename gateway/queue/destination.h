@@ -51,9 +51,10 @@ struct destination {
 	const struct config_destination *rule; /* borrowed */
 	struct outbound_terms terms;
 	struct throttle_claim claim;
-	bool in_line;	/* of the throttle, for a connection */
-	unsigned users; /* domains and deliveries */
-	uint32_t shown; /* see struct domain */
+	bool in_line;	 /* of the throttle, for a connection */
+	unsigned users;	 /* domains and deliveries */
+	uint32_t shown;	 /* see struct domain */
+	uint32_t chance; /* number of the last retry that gave it one */
 	/* Due, oldest first: those never tried, and the others. */
 	struct delivery_list ready[2];
 	size_t ready_count;

@@ -106,12 +106,13 @@ static struct delivery *fitting_part(struct delivery *d,
 /* --- the verbs; the delivery is at hand, and nothing runs --- */
 
 /* What is known against the servers of a domain is forgotten. */
-static void give_chance(struct domain *domain)
+static void give_chance(struct domain *domain, uint32_t number)
 {
 	struct destination *d = domain->destination;
 
-	if (!d)
+	if (!d || d->chance == number)
 		return;
+	d->chance = number;
 	for (size_t i = 0; i < d->target_count; i++)
 		reach_works(&d->queue->reach, &d->targets[i].address);
 	if (d->blocked.armed)
@@ -217,7 +218,7 @@ static enum queue_acted act_on(struct queue *queue, struct delivery *d,
 	log_act(d, action);
 	switch (action->verb) {
 	case QUEUE_RETRY:
-		give_chance(d->domain);
+		give_chance(d->domain, action->number);
 		due_now(d);
 		return QUEUE_CHANGED;
 	case QUEUE_HOLD:
@@ -276,6 +277,11 @@ enum queue_acted queue_act(struct queue *queue, const struct queue_entry *entry,
 	if (part == d && !take_away(queue, d))
 		return QUEUE_BUSY;
 	return act_on(queue, part, action, held);
+}
+
+uint32_t queue_act_number(struct queue *queue)
+{
+	return ++queue->walk_number;
 }
 
 void queue_acted(struct queue *queue)

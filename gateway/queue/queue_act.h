@@ -23,6 +23,8 @@ enum queue_verb {
 
 struct queue_action {
 	enum queue_verb verb;
+	uint32_t number; /* RETRY: of queue_act_number(); every destination
+			  * gets one chance per number */
 	const struct queue_filter *filter; /* recipients that don't fit stay */
 	const char *by;			   /* "uid 0", for log and spool */
 	const char *reason;		   /* BOUNCE: more text, or NULL */
@@ -36,6 +38,8 @@ enum queue_acted {
 	QUEUE_FAILED,	/* no memory, or it can't be read */
 };
 
+/* queue_act_number() - one that was not used before. */
+uint32_t queue_act_number(struct queue *queue);
 /* queue_act() - do it to one delivery; nothing starts before queue_acted().
  * queue_acted() - after one or many: what is due now begins. */
 enum queue_acted queue_act(struct queue *queue, const struct queue_entry *entry,

@@ -112,6 +112,8 @@ static bool fits(struct queue_look *look, const struct queue_entry *e)
 	const struct queue_filter *f = look->filter;
 
 	look->budget--;
+	if (f->domain && e->delivery->domain->route != look->route)
+		return false;
 	if (!cheap_fits(f, e))
 		return false;
 	/* A domain's own mail needs no envelope to tell its domain. */
@@ -132,7 +134,10 @@ static bool may_have(const struct queue_look *look, const struct domain *d)
 	    (!destination ||
 	     !queue_filter_destination(f->destination, destination)))
 		return false;
-	return !f->domain || d->hop || strcasecmp(f->domain, d->name) == 0;
+	if (!f->domain)
+		return true;
+	return d->route == look->route &&
+	       (d->hop || strcasecmp(f->domain, d->name) == 0);
 }
 
 static void forget_tracks(struct queue_look *look)
@@ -187,6 +192,11 @@ void queue_look_begin(struct queue_look *look, struct queue *queue,
 		.next = after + 1,
 	};
 	const struct delivery *last = order_last(&queue->mail);
+
+	/* All mail of a domain takes one route. */
+	if (filter->domain)
+		look->route =
+			config_route_for(queue->config.config, filter->domain);
 
 	look->until = last ? delivery_id(last) : 0;
 	if (!choose_domains(look))

@@ -47,9 +47,10 @@ typedef bool (*queue_entry_fn)(void *arg, const struct queue_entry *entry);
 struct queue_look {
 	struct queue *queue;
 	const struct queue_filter *filter;
-	uint64_t next;	/* id */
-	size_t next_id; /* in filter->ids */
-	uint64_t until; /* the highest id to be shown */
+	const struct config_route *route; /* the filter's domain's */
+	uint64_t next;			  /* id */
+	size_t next_id;			  /* in filter->ids */
+	uint64_t until;			  /* the highest id to be shown */
 	struct queue_look_track {
 		const struct order *order;
 		struct domain *domain; /* counted; NULL: all mail */

@@ -360,6 +360,24 @@ class Acting(unittest.TestCase):
             sink.wait(1)
             wait_until(lambda: not entries(relay), "an empty queue")
 
+    def test_thousands(self):
+        # More than any buffer on the way holds.
+        relay = self.start(0)
+        with relay.client() as client:
+            client.greet()
+            for n in range(4000):
+                client.envelope(f"from{n}@a.test", [f"to{n}@one.test"])
+                client.data(b"X-Tag: t\r\n\r\n")
+        listed = entries(relay)
+        self.assertEqual(len({e["id"] for e in listed}), 4000)
+        self.assertEqual(self.act(relay, "hold", "--all")["changed"], 4000)
+        self.assertEqual(self.act(relay, "bounce", "--recipient",
+                                  "to7@one.test")["changed"], 1)
+        self.assertEqual(self.act(relay, "delete", "--state",
+                                  "held")["changed"], 3999)
+        wait_until(lambda: len(entries(relay)) == 1, "the notification alone")
+        relay.stop()
+
     def test_actions_need_to_know_on_what(self):
         relay = self.start(1)
         for action in ("retry", "hold", "release", "bounce", "delete"):
