@@ -61,7 +61,7 @@ struct destination {
 	unsigned fresh_in_a_row;
 	struct destination_session *sessions; /* owned */
 	unsigned session_count, session_room;
-	unsigned opening; /* of them */
+	unsigned opening;		    /* of them */
 	struct destination_target *targets; /* owned, by preference */
 	size_t target_count;
 	char *names; /* owned */

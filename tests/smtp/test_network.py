@@ -7,11 +7,12 @@ import email
 import email.policy
 import os
 import re
+import socket
 import threading
 import unittest
 
 import nameserver
-from harness import DROP, Relay, Sink, free_port, needs
+from harness import DROP, Relay, Sink, free_port, needs, wait_until
 
 BODY = b"X-Tag: network\r\nSubject: test\r\n\r\nhello\r\n"
 
@@ -457,6 +458,54 @@ class Order(Names):
         sink.wait(20)
         self.assertEqual(self.recipients(sink), names)
         relay.stop()
+
+
+def connections_to(port):
+    """Established ones, as the kernel counts them, by their other end."""
+    wanted = f":{port:04X}"
+    with open("/proc/net/tcp") as table:
+        next(table)
+        return {row[2] for row in map(str.split, table)
+                if row[2].endswith(wanted) and row[3] == "01"}
+
+
+class Crowd(unittest.TestCase):
+    """A thousand destinations that are stuck, and one that isn't."""
+
+    STUCK = 1000
+
+    def test_stuck_destinations_hold_nobody_up(self):
+        # Connections are made and nothing is ever said on them.
+        stuck = socket.create_server(("0.0.0.0", 0), backlog=4096)
+        self.addCleanup(stuck.close)
+        port = stuck.getsockname()[1]
+        sink = Sink().start()
+        self.addCleanup(sink.stop)
+        routes = [{"match": f"s{n}.test", "tls": "none", "connections": 1,
+                   "next_hop": f"127.9.{n // 250}.{n % 250 + 1}:{port}"}
+                  for n in range(self.STUCK)]
+        routes.append({"match": "*", "tls": "none",
+                       "next_hop": f"127.0.0.1:{sink.port}"})
+        relay = Relay(workers=2, routes=routes).start()
+        self.addCleanup(relay.kill)
+        self.send(relay, [f"m@s{n}.test" for n in range(self.STUCK)])
+        wait_until(lambda: len(connections_to(port)) == self.STUCK,
+                   "a connection to each of them")
+        names = [f"m{n}@fast.test" for n in range(300)]
+        self.send(relay, names)
+        sink.wait(len(names))
+        self.assertEqual(
+            sorted(r for m in sink.messages for r in m.recipients),
+            sorted(names))
+        self.assertEqual(relay.find_events("outbound.deferred"), [])
+        relay.stop()
+
+    def send(self, relay, names):
+        with relay.client() as client:
+            client.greet(tls=False)
+            for name in names:
+                client.envelope("from@sender.test", (name,))
+                self.assertEqual(client.data(BODY).code, 250)
 
 
 class Silence(Names):
