@@ -204,6 +204,7 @@ void spool_segment_named(struct spool_segment *spare, int res)
 	}
 	spare->state = SPOOL_SEGMENT_SPARE;
 	spool->prepare_status = SPOOL_OK;
+	spool->space_checked = 0; /* it has taken some */
 }
 
 /* Size of a segment that must hold a record of @need bytes. */

@@ -63,6 +63,14 @@ void spool_wake_waiters(struct spool *spool)
 		spool_kick(spool);
 }
 
+/* Some file systems have no number of inodes, and say 0. */
+static bool is_low(const struct statvfs *fs, unsigned percent)
+{
+	return (uint64_t)fs->f_bavail * 100 <
+		       (uint64_t)fs->f_blocks * percent ||
+	       (uint64_t)fs->f_favail * 100 < (uint64_t)fs->f_files * percent;
+}
+
 bool spool_space_low(struct spool *spool)
 {
 	uint64_t now = uring_now(spool->ring);
@@ -76,8 +84,7 @@ bool spool_space_low(struct spool *spool)
 	spool->space_checked = now;
 	if (fstatvfs(spool->dir_fd, &fs))
 		return spool->space_low;
-	spool->space_low = (uint64_t)fs.f_bavail * 100 <
-			   (uint64_t)fs.f_blocks * spool->min_free_percent;
+	spool->space_low = is_low(&fs, spool->min_free_percent);
 	if (spool->space_low) {
 		spool_pool_empty(spool);
 		spool_give_back_due(spool);
