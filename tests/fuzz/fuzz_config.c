@@ -17,12 +17,33 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libfyaml\n";
 }
 
+static void check_rate(const struct config_rate *rate)
+{
+	assert(rate->count == 0 || rate->period >= rate->count);
+}
+
+static void check_destination(const struct config_destination *d)
+{
+	assert(d->recipients >= 1 && d->remember_broken_tls > 0);
+	check_rate(&d->connection_rate);
+	check_rate(&d->message_rate);
+	for (size_t i = 0; i < d->backoff_count; i++)
+		assert((d->backoff[i].pattern != NULL) !=
+		       (d->backoff[i].failures > 0));
+}
+
 static void check_config(const struct config *config)
 {
+	const char *const hosts[] = {"mx.example.test"};
+	const struct config_destination_query query = {
+		.domain = "example.test", .hosts = hosts, .host_count = 1};
+
 	assert(config->hostname && config->spool.path);
 	assert(config->listener_count >= 1 && config->route_count >= 1);
 	assert(config->workers >= 1 && config->workers <= 64);
-	assert(config->retry.count >= 1);
+	assert(config->retry.count >= 1 ||
+	       (config->retry.first > 0 && config->retry.factor >= 1 &&
+		config->retry.max >= config->retry.first));
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct config_listener *l = &config->listeners[i];
 
@@ -36,7 +57,11 @@ static void check_config(const struct config *config)
 		assert(r->match && r->next_hop.host && r->next_hop.text);
 		assert(r->next_hop.port && r->connections);
 	}
+	for (size_t i = 0; i < config->destination_count; i++)
+		check_destination(&config->destinations[i]);
+	check_destination(&config->anywhere);
 	config_route_for(config, "example.test");
+	assert(config_destination_for(config, &query));
 }
 
 /* Every mistake is one line of printable text. */
