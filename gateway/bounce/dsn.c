@@ -17,6 +17,18 @@
 /* A header without an end is cut here. */
 #define HEADER_MAX 65536
 
+const char *dsn_action_name(enum dsn_action action)
+{
+	static const char *const names[DSN_ACTIONS] = {
+		[DSN_NOTHING] = "nothing",
+		[DSN_RELAYED] = "relayed",
+		[DSN_DELAYED] = "delayed",
+		[DSN_FAILED] = "failed",
+	};
+
+	return names[action];
+}
+
 /* The gravest of the actions: what the whole is about. */
 static enum dsn_action subject_of(const struct dsn *d)
 {
@@ -135,7 +147,7 @@ static void add_reply(struct dsn_text *t, const struct dsn_recipient *r,
 {
 	const char *line = r->reply, *end;
 
-	if (r->code > 0)
+	if (r->code > 0 && !r->ours)
 		dsn_add(t, "%u ", r->code);
 	for (bool first = true; first || *line; line = end) {
 		end = line_end(line);
@@ -276,11 +288,6 @@ static void add_original(struct dsn_text *t, const struct dsn_recipient *r,
 static void add_recipient(struct dsn_text *t, const struct dsn *d,
 			  const struct dsn_recipient *r, bool utf8)
 {
-	static const char *const actions[DSN_ACTIONS] = {
-		[DSN_RELAYED] = "relayed",
-		[DSN_DELAYED] = "delayed",
-		[DSN_FAILED] = "failed",
-	};
 	char date[SMTP_DATE_SIZE];
 
 	dsn_add(t, "\r\n");
@@ -289,7 +296,7 @@ static void add_recipient(struct dsn_text *t, const struct dsn *d,
 	dsn_add(t, "Final-Recipient: %s; %s\r\n",
 		is_ascii(r->address, strlen(r->address)) ? "rfc822" : "utf-8",
 		r->address);
-	dsn_add(t, "Action: %s\r\n", actions[r->action]);
+	dsn_add(t, "Action: %s\r\n", dsn_action_name(r->action));
 	add_status(t, r);
 	if (r->remote && !r->ours)
 		add_remote(t, r->remote);

@@ -23,13 +23,17 @@ enum dsn_action {
 	DSN_ACTIONS
 };
 
+/* dsn_action_name() - "failed", as in the report and in the log; static. */
+const char *dsn_action_name(enum dsn_action action);
+
 /* One recipient of the message. Strings are borrowed. */
 struct dsn_recipient {
 	const char *address; /* without <> */
 	const char *dsn;     /* what RCPT asked for, as smtp_dsn_rcpt_write()
 			      * writes it; NULL: nothing */
 	enum dsn_action action;
-	uint16_t code;	    /* of the reply; 0: @reply has it */
+	uint16_t code; /* of the reply; 0: @reply has it; with @ours it only
+			* says which class it would be */
 	const char *status; /* RFC 3463 "5.1.1"; NULL or "": made from code */
 	const char *reply; /* the next hop's words; with '\n' between lines each
 			    * has its code; hostile */

@@ -80,6 +80,7 @@ struct delivery_run {
 	uint64_t wait;	  /* ns; at least, until the next attempt */
 	size_t told;	  /* recipients that a notification speaks of */
 	uint8_t warned;	  /* delivery->warned once it is stored */
+	uint8_t gravest;  /* enum dsn_action of it */
 	char remote[256]; /* the host it goes to; "": none was reached */
 	struct delivery_answer answers[]; /* one per open recipient */
 };

@@ -89,12 +89,19 @@ static void keep_failures(struct delivery *delivery)
 			delivery->run->answers[i].result = SPOOL_DEFERRED;
 }
 
-static size_t count_told(const struct delivery *delivery, bool late)
+/* How many are to be told of, and the gravest of it. */
+static size_t count_told(const struct delivery *delivery, bool late,
+			 uint8_t *gravest)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < delivery->recipient_count; i++)
-		n += action_of(delivery, i, late) != DSN_NOTHING;
+	for (size_t i = 0; i < delivery->recipient_count; i++) {
+		enum dsn_action action = action_of(delivery, i, late);
+
+		n += action != DSN_NOTHING;
+		if (action > *gravest)
+			*gravest = (uint8_t)action;
+	}
 	return n;
 }
 
@@ -104,11 +111,17 @@ static void on_stored(void *owner, struct spool_message *notification)
 	struct queue *queue = delivery->domain->queue;
 	struct spool *spool = spool_message_spool(delivery->message);
 	struct delivery_run *run = delivery->run;
+	char id[LOG_ID_SIZE];
 
 	queue->bouncing--;
 	if (notification) {
 		log_info("queue.bounced", L_ID(spool_message_id(notification)),
+			 L_STR("about",
+			       log_id_text(spool_message_id(delivery->message),
+					   id)),
 			 L_STR("to", run->view.envelope.reverse_path),
+			 L_STR("action",
+			       dsn_action_name((enum dsn_action)run->gravest)),
 			 L_UINT("recipients", run->told));
 		delivery->warned = run->warned;
 	} else {
@@ -154,7 +167,7 @@ bool notify_start(struct delivery *delivery)
 	unsigned steps = steps_passed(delivery, now);
 	bool late = steps > delivery->warned;
 
-	run->told = count_told(delivery, late);
+	run->told = count_told(delivery, late, &run->gravest);
 	run->warned = late ? (uint8_t)steps : delivery->warned;
 	if (run->told == 0) {
 		delivery->warned = run->warned;

@@ -296,6 +296,10 @@ class Relayed(Reports):
                              "smtp; 250 2.0.0 taken")
         self.assertEqual(returned.get_content_type(), "text/rfc822-headers")
         relay.stop()
+        event = relay.wait_event("queue.bounced", action="relayed",
+                                 recipients=2)
+        self.assertEqual(event["about"],
+                         relay.find_events("inbound.accepted")[0]["id"])
 
     def test_not_of_a_host_that_will_say_it(self):
         relay, sink = self.pair(

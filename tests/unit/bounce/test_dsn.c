@@ -282,13 +282,14 @@ static void our_own_words_are_nobodys_reply(void **state)
 	char *text;
 
 	r.ours = true;
-	r.code = 0;
-	r.status = "4.4.1";
-	r.expired = true;
+	r.code = 451;
+	r.status = "";
+	r.action = DSN_DELAYED;
 	r.reply = "Connection refused (connect)";
 	text = tell_one(r);
 	assert_true(has(text, "Diagnostic-Code: X-Ringpost; "
 			      "Connection refused (connect)\r\n"));
+	assert_true(has(text, "\r\nStatus: 4.0.0\r\n"));
 	assert_false(has(text, "Remote-MTA"));
 	assert_true(has(text, "    mx.example.test: Connection refused"));
 	free(text);
