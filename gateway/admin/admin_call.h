@@ -28,10 +28,12 @@ struct admin_call {
 	unsigned track_count;
 	struct admin_counts counts;
 	bool over, blocked, moved, refused, no_memory, was_so;
+	bool finishing, unfinished;    /* the last rows are being said */
 	uint64_t rows;		       /* passed on */
 	unsigned listening;	       /* trace: workers */
 	uint64_t last_id;	       /* list: of the last row */
 	struct admin_summary *summary; /* NULL until the first row */
+	size_t said;		       /* summary: rows */
 };
 
 /* What a command makes of its rows; finish() says the last line. */

@@ -155,7 +155,9 @@ static bool all_done(const struct admin_call *call)
 
 static void finish(struct admin_call *call)
 {
-	add_counts(call);
+	if (!call->finishing)
+		add_counts(call);
+	call->finishing = true;
 	if (call->refused)
 		admin_call_fail(call, "unavailable",
 				"the relay is stopping, or has too many "
@@ -164,7 +166,8 @@ static void finish(struct admin_call *call)
 		admin_call_fail(call, "failed", "out of memory");
 	else
 		admin_steps[call->request->command].finish(call);
-	call->over = true;
+	/* A long answer goes on when there is room for it. */
+	call->over = !call->unfinished;
 }
 
 bool admin_call_pump(struct admin_call *call)

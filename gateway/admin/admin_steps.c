@@ -48,33 +48,41 @@ static json_t *suspended_json(const struct admin_call *call)
 	return names;
 }
 
-/* Ten thousand lines at once: made for people and monitoring, and bounded by
- * `limit`. */
-static void summary_finish(struct admin_call *call)
+static void summary_done(struct admin_call *call, size_t count)
 {
-	uint64_t limit = call->request->limit, now = admin_call_now(call);
-	const struct admin_row *total;
-	struct admin_row **rows;
-	size_t count = 0;
-	json_t *line;
+	const struct admin_row *total = admin_summary_total(call->summary);
+	json_t *line = json_pack("{s:s, s:I, s:o, s:I}", "type", "done", "rows",
+				 (json_int_t)count, "oldest",
+				 admin_json_time(total->arrival), "connections",
+				 (json_int_t)total->sessions);
 
-	if (!call->summary) {
-		admin_call_fail(call, "failed", "out of memory");
-		return;
-	}
-	rows = admin_summary_sort(call->summary, &count);
-	for (size_t i = 0; i < count && (limit == 0 || i < limit); i++)
-		admin_call_line(call, admin_row_json(rows[i], now));
-	total = admin_summary_total(call->summary);
-	line = json_pack("{s:s, s:I, s:o, s:I}", "type", "done", "rows",
-			 (json_int_t)count, "oldest",
-			 admin_json_time(total->arrival), "connections",
-			 (json_int_t)total->sessions);
 	for (unsigned i = 0; i < QUEUE_STATES; i++)
 		json_object_set_new(line, queue_state_name(i),
 				    json_integer((json_int_t)total->count[i]));
 	json_object_set_new(line, "suspended", suspended_json(call));
 	admin_call_line(call, line);
+}
+
+/* Called again as long as it is unfinished. */
+static void summary_finish(struct admin_call *call)
+{
+	uint64_t limit = call->request->limit, now = admin_call_now(call);
+	struct admin_row **rows;
+	size_t count, last;
+
+	call->unfinished = false;
+	if (!call->summary) {
+		admin_call_fail(call, "failed", "out of memory");
+		return;
+	}
+	rows = admin_summary_sort(call->summary, &count);
+	last = limit > 0 && limit < count ? (size_t)limit : count;
+	while (call->said < last && !call->blocked)
+		admin_call_line(call, admin_row_json(rows[call->said++], now));
+	if (call->said < last)
+		call->unfinished = true;
+	else
+		summary_done(call, count);
 }
 
 /* --- list --- */

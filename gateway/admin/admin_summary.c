@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 struct admin_summary {
-	bool by_domain;
+	bool by_domain, sorted;
 	struct admin_row **rows; /* owned */
 	size_t count, room;
 	uint32_t *slots; /* row + 1 by hash; owned; size is a power of two */
@@ -177,8 +177,9 @@ static int most_first(const void *a, const void *b)
 
 struct admin_row **admin_summary_sort(struct admin_summary *s, size_t *count)
 {
-	if (s->count > 0)
+	if (s->count > 0 && !s->sorted)
 		qsort(s->rows, s->count, sizeof(s->rows[0]), most_first);
+	s->sorted = true;
 	*count = s->count;
 	return s->rows;
 }

@@ -125,6 +125,9 @@ static bool fits(struct queue_look *look, const struct queue_entry *e)
 
 /* --- which domains to walk through --- */
 
+/* Domains that may be asked, at some 20 ns each. */
+#define LOOKED_MAX 20000
+
 static bool may_have(const struct queue_look *look, const struct domain *d)
 {
 	const struct queue_filter *f = look->filter;
@@ -166,10 +169,16 @@ static bool choose_domains(struct queue_look *look)
 {
 	struct queue *queue = look->queue;
 	size_t total = 0;
+	unsigned looked = 0;
 
 	if (!look->filter->domain && !look->filter->destination)
 		return false;
 	for (struct domain *d = queue->busy.first; d; d = d->behind) {
+		/* This is one turn's work. */
+		if (++looked > LOOKED_MAX) {
+			forget_tracks(look);
+			return false;
+		}
 		if (d->mail.total == 0 || !may_have(look, d))
 			continue;
 		total += d->mail.total;

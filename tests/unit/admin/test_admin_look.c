@@ -253,6 +253,47 @@ static void a_reader_that_is_slow_stops_the_walk(void **state)
 	admin_world_close(w);
 }
 
+static bool keep_one_line(void *arg, const char *line, size_t len)
+{
+	json_array_append_new(arg, json_loadb(line, len, 0, NULL));
+	return false;
+}
+
+/* How many lines an answer has when each but one must be asked for. */
+static size_t lines_one_by_one(struct admin_world *w, const char *text)
+{
+	json_t *answer = json_array();
+	struct admin_sink sink = {.write = keep_one_line, .arg = answer};
+	struct admin_who who = {0};
+	struct admin_call *call =
+		admin_call_begin(w->core, text, strlen(text), &who, &sink);
+	size_t before, count;
+
+	do {
+		admin_world_settle(w);
+		before = json_array_size(answer);
+		if (admin_call_pump(call))
+			break;
+	} while (json_array_size(answer) <= before + 1);
+	count = json_array_size(answer);
+	assert_int_equal(admin_world_count(answer, "done"), 1);
+	admin_call_end(&call);
+	json_decref(answer);
+	return count;
+}
+
+static void a_sink_may_take_one_line_at_a_time(void **state)
+{
+	struct admin_world *w = admin_world_open();
+
+	for (int i = 0; i < 20; i++)
+		admin_world_send_one(w, "a@x.test",
+				     i % 2 ? "1@one.test" : "2@two.test");
+	assert_int_equal(lines_one_by_one(w, "{\"command\":\"list\"}"), 21);
+	assert_int_equal(lines_one_by_one(w, "{\"command\":\"summary\"}"), 3);
+	admin_world_close(w);
+}
+
 static void a_trace_ends_with_its_listener(void **state)
 {
 	struct admin_world *w = admin_world_open();
@@ -306,6 +347,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_there_is_said),
 		cmocka_unit_test(a_walk_is_done_in_pieces),
 		cmocka_unit_test(a_reader_that_is_slow_stops_the_walk),
+		cmocka_unit_test(a_sink_may_take_one_line_at_a_time),
 		cmocka_unit_test(a_trace_ends_with_its_listener),
 		cmocka_unit_test(a_cancelled_one_ends),
 	};
