@@ -186,7 +186,8 @@ int outbound_body_queue(struct outbound_session *s)
 	int r;
 
 	if (s->body.piece == 0 && s->body.offset == 0)
-		OUTBOUND_TRACE(s, body);
+		if (outbound_traced(s))
+			outbound_trace_body(s);
 	if (s->transfer == OUTBOUND_DATA_DOTS)
 		return queue_stuffed(s);
 	r = queue_pieces(s);

@@ -219,7 +219,8 @@ void outbound_log_end(struct outbound_session *s)
 	struct log_tls words;
 	uint64_t now = uring_now(s->pool->config.env->ring);
 
-	OUTBOUND_TRACE(s, end);
+	if (outbound_traced(s))
+		outbound_trace_end(s);
 
 	ktls_stream_info(&s->stream, &info);
 	ktls_stream_failure(&s->stream, &why);

@@ -256,7 +256,8 @@ static void read_replies(struct outbound_session *s)
 					 "the server does not speak SMTP"));
 			return;
 		}
-		OUTBOUND_TRACE(s, reply);
+		if (outbound_traced(s))
+			outbound_trace_reply(s);
 		outbound_dispatch(s, OUTBOUND_ON_REPLY);
 		smtp_reply_start(&s->parser, s->state == OUTBOUND_EHLO);
 	}
@@ -276,11 +277,13 @@ static void on_stream(void *owner, enum ktls_event event)
 
 	switch (event) {
 	case KTLS_EVENT_CONNECTED:
-		OUTBOUND_TRACE(s, note, "connected");
+		if (outbound_traced(s))
+			outbound_trace_note(s, "connected");
 		outbound_dispatch(s, OUTBOUND_ON_CONNECTED);
 		return;
 	case KTLS_EVENT_SECURE:
-		OUTBOUND_TRACE(s, tls);
+		if (outbound_traced(s))
+			outbound_trace_tls(s);
 		outbound_dispatch(s, OUTBOUND_ON_SECURE);
 		return;
 	case KTLS_EVENT_READABLE:
@@ -318,7 +321,8 @@ void outbound_command(struct outbound_session *s, const char *format, ...)
 	va_end(ap);
 	assert(len > 0 && (size_t)len < sizeof(line) - 2);
 	memcpy(line + len, "\r\n", 2);
-	OUTBOUND_TRACE(s, sent, line, (size_t)len + 2);
+	if (outbound_traced(s))
+		outbound_trace_sent(s, line, (size_t)len + 2);
 	/* A stream that can't take it has failed and says so by an event. */
 	(void)ktls_stream_write(&s->stream, line, (size_t)len + 2);
 }

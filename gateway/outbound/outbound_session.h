@@ -101,11 +101,11 @@ struct outbound_session {
 	struct smtp_reply_parser parser;
 
 	/* the connection */
-	bool plain;	/* asked to skip TLS this once */
-	bool rekeys;	/* asked to keep TLS out of the kernel */
-	bool rekeyed;	/* lost to new keys of the server's */
+	bool plain;	   /* asked to skip TLS this once */
+	bool rekeys;	   /* asked to keep TLS out of the kernel */
+	bool rekeyed;	   /* lost to new keys of the server's */
 	uint64_t expected; /* as the target's */
-	bool secure;	/* SECURE has come */
+	bool secure;	   /* SECURE has come */
 	bool was_ready; /* READY was reached: later failures are not the hop's */
 	bool tls_failed;     /* see outbound_retry_plain() */
 	bool stopping;	     /* no further delivery */
@@ -167,19 +167,18 @@ void outbound_timer_arm(struct outbound_session *s, uint64_t delay);
 void outbound_timer_rearm(struct outbound_session *s);
 const char *outbound_state_name(enum outbound_state state);
 
-/* outbound_trace.c: only while somebody listens. */
-void outbound_trace_sent_(struct outbound_session *s, const char *text,
-			  size_t len);
-void outbound_trace_reply_(struct outbound_session *s);
-void outbound_trace_note_(struct outbound_session *s, const char *text);
-void outbound_trace_body_(struct outbound_session *s);
-void outbound_trace_tls_(struct outbound_session *s);
-void outbound_trace_end_(struct outbound_session *s);
-#define OUTBOUND_TRACE(s, what, ...)                                           \
-	do {                                                                   \
-		if ((s)->pool->trace)                                          \
-			outbound_trace_##what##_(s, ##__VA_ARGS__);            \
-	} while (0)
+/* outbound_trace.c: for whoever listens; one branch when nobody does. */
+static inline bool outbound_traced(const struct outbound_session *s)
+{
+	return s->pool->trace != NULL;
+}
+void outbound_trace_sent(struct outbound_session *s, const char *text,
+			 size_t len);
+void outbound_trace_reply(struct outbound_session *s);
+void outbound_trace_note(struct outbound_session *s, const char *text);
+void outbound_trace_body(struct outbound_session *s);
+void outbound_trace_tls(struct outbound_session *s);
+void outbound_trace_end(struct outbound_session *s);
 
 /* --- shared by the state files --- */
 

@@ -44,8 +44,8 @@ static void tell_sent(struct outbound_session *s, const char *text, size_t len)
 		tell(s, OUTBOUND_TRACE_SENT, text, len);
 }
 
-void outbound_trace_sent_(struct outbound_session *s, const char *text,
-			  size_t len)
+void outbound_trace_sent(struct outbound_session *s, const char *text,
+			 size_t len)
 {
 	const char *end;
 
@@ -59,7 +59,7 @@ void outbound_trace_sent_(struct outbound_session *s, const char *text,
 	}
 }
 
-void outbound_trace_reply_(struct outbound_session *s)
+void outbound_trace_reply(struct outbound_session *s)
 {
 	const struct smtp_reply *reply = &s->parser.reply;
 	char line[SMTP_REPLY_TEXT_MAX + 8];
@@ -70,21 +70,21 @@ void outbound_trace_reply_(struct outbound_session *s)
 	     (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1);
 }
 
-void outbound_trace_note_(struct outbound_session *s, const char *text)
+void outbound_trace_note(struct outbound_session *s, const char *text)
 {
 	tell(s, OUTBOUND_TRACE_NOTE, text, strlen(text));
 }
 
-void outbound_trace_body_(struct outbound_session *s)
+void outbound_trace_body(struct outbound_session *s)
 {
 	char text[64];
 
 	snprintf(text, sizeof(text), "message, %llu octets",
 		 (unsigned long long)outbound_body_octets(s));
-	outbound_trace_note_(s, text);
+	outbound_trace_note(s, text);
 }
 
-void outbound_trace_tls_(struct outbound_session *s)
+void outbound_trace_tls(struct outbound_session *s)
 {
 	struct ktls_stream_info info;
 	struct log_tls words;
@@ -96,10 +96,10 @@ void outbound_trace_tls_(struct outbound_session *s)
 		 words.version ? words.version : "TLS",
 		 words.cipher ? words.cipher : "",
 		 words.resumed ? words.resumed : "no");
-	outbound_trace_note_(s, text);
+	outbound_trace_note(s, text);
 }
 
-void outbound_trace_end_(struct outbound_session *s)
+void outbound_trace_end(struct outbound_session *s)
 {
 	struct ktls_stream_info info;
 	struct log_tls words;
@@ -112,5 +112,5 @@ void outbound_trace_end_(struct outbound_session *s)
 		 words.offload ? words.offload : "none",
 		 words.why ? " why=" : "", words.why ? words.why : "",
 		 s->failure.text[0] ? ": " : "", s->failure.text);
-	outbound_trace_note_(s, text);
+	outbound_trace_note(s, text);
 }

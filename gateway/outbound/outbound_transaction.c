@@ -138,7 +138,8 @@ static bool send_commands(struct outbound_session *s, size_t end)
 		put_command(s, s->sent, text + used, COMMAND_ROOM, &len);
 		used += len;
 	}
-	OUTBOUND_TRACE(s, sent, text, used);
+	if (outbound_traced(s))
+		outbound_trace_sent(s, text, used);
 	(void)ktls_stream_write(&s->stream, text, used);
 	return true;
 }
@@ -347,8 +348,7 @@ enum outbound_state outbound_body_on_written(struct outbound_session *s)
 	if (r < 0)
 		return outbound_fail_text(s, "4.3.0", "out of memory");
 	if (r == 0) {
-		outbound_timer_arm(s,
-				   s->terms.timeouts.transmit);
+		outbound_timer_arm(s, s->terms.timeouts.transmit);
 		return OUTBOUND_BODY;
 	}
 	return OUTBOUND_FINAL;
