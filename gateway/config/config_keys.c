@@ -277,14 +277,15 @@ static const struct config_key delay_warning_row = {
 static const struct config_elements delay_warning_elements = {
 	.row = &delay_warning_row, .size = sizeof(uint64_t),
 	.count_offset = offsetof(struct config, bounce.delay_warning_count),
-	.min = 0, .max = SPOOL_WARNED_MAX,
+	.min = 0, .max = SPOOL_WARNED_MAX, .one = true,
 };
 
 static const struct config_key bounce_rows[] = {
 	{.name = "delay_warning", .kind = CONFIG_LIST,
 	 .offset = offsetof(struct config, bounce.delay_warning),
 	 .elements = &delay_warning_elements,
-	 .expects = "a list of times such as [4h, 1d]; [] for none"},
+	 .expects = "a time such as 4h, or a list such as [4h, 1d]; [] for "
+		    "none"},
 	{.name = "return_max", .kind = CONFIG_SIZE,
 	 .offset = offsetof(struct config, bounce.return_max),
 	 .fallback = 50 * KIB, .min = 0, .max = 10 * MIB},

@@ -338,14 +338,16 @@ static void read_list(struct config_reader *reader,
 {
 	const struct config_elements *elements = row->elements;
 	size_t *count_field = field_at(base, elements->count_offset);
+	bool one = elements->one && node->kind == CONFIG_NODE_SCALAR;
+	const struct config_node *at = one ? node : node->first;
 	size_t count, i = 0;
 	char *array;
 
-	if (node->kind != CONFIG_NODE_SEQUENCE) {
+	if (!one && node->kind != CONFIG_NODE_SEQUENCE) {
 		config_schema_refuse(reader, row, node, NULL);
 		return;
 	}
-	count = count_items(node);
+	count = one ? 1 : count_items(node);
 	if (!check_list(reader, row, node, count) || !count)
 		return;
 	array = calloc(count, elements->size);
@@ -355,7 +357,7 @@ static void read_list(struct config_reader *reader,
 	}
 	*(void **)field_at(base, row->offset) = array;
 	*count_field = count;
-	for (const struct config_node *at = node->first; at; at = at->next) {
+	for (; i < count; at = at->next) {
 		void *element = array + i++ * elements->size;
 
 		if (elements->row->kind == CONFIG_MAPPING)

@@ -61,6 +61,7 @@ struct config_elements {
 	size_t count_offset; /* of the size_t beside the pointer, in the struct
 			      * that holds it */
 	size_t min, max;
+	bool one; /* a single value may stand without [] */
 };
 
 struct config_key {

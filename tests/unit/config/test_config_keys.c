@@ -418,8 +418,14 @@ static void test_delay_warnings(void **state)
 	assert_int_equal(p.config->bounce.delay_warning[0], 4 * H);
 	assert_int_equal(p.config->bounce.delay_warning[1], D);
 	parsed_free(&p);
-	expect_error_has(LEAST "bounce: {delay_warning: 4h}",
-			 "expected a list of times such as [4h, 1d]");
+	p = expect_good(LEAST "bounce: {delay_warning: 4h, return_max: 1K}");
+	assert_int_equal(p.config->bounce.delay_warning_count, 1);
+	assert_int_equal(p.config->bounce.delay_warning[0], 4 * H);
+	parsed_free(&p);
+	expect_error_has(LEAST "bounce: {delay_warning: soon}",
+			 "expected a time such as 4h");
+	expect_error_has(LEAST "bounce: {delay_warning: {a: b}}",
+			 "expected a time such as 4h, or a list such as");
 	expect_error_has(LEAST "bounce: {delay_warning: [4h, 4h]}",
 			 "'delay_warning' goes back");
 	expect_error_has(LEAST
