@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 FOLDER = tempfile.TemporaryDirectory(prefix="ringpost-fetch-")
 os.environ["RINGPOST_KERNEL_CACHE"] = FOLDER.name
 import debian  # noqa: E402
+import machines  # noqa: E402
 import paths  # noqa: E402
 
 NAMES = ("usr/bin/linux.uml", "usr/lib/modules/tls.ko", "usr/share/with blank",
@@ -159,6 +160,23 @@ class Steps(Quiet):
         self.addCleanup(setattr, debian, "STEP_LIMIT", limit)
         with self.assertRaisesRegex(debian.Unavailable, "not done after"):
             debian.run_quietly(["sleep", "1000"], "this step")
+
+
+class Versions(unittest.TestCase):
+    def found(self, version, release):
+        return machines.found(types.SimpleNamespace(
+            version=version, release=lambda: release))
+
+    def test_what_was_asked_for(self):
+        for version, release in (("7.2", "7.2.7"), ("6.1", "6.1.176"),
+                                 ("6.1-qemu", "6.1.0-50-amd64")):
+            self.assertEqual(self.found(version, release),
+                             f"{release} is there")
+
+    def test_what_a_suite_has_become_is_named(self):
+        for version, release in (("7.2", "7.20.1"), ("7.2-qemu", "8.0.1-x"),
+                                 ("6.1", "6.12.3")):
+            self.assertIn("takes its place", self.found(version, release))
 
 
 class Table(unittest.TestCase):
