@@ -31,83 +31,12 @@ const char *domain_name(const struct domain *domain)
 
 /* --- idle ones --- */
 
-static void link_last(struct domain_list *list, struct domain *domain)
-{
-	domain->before = list->last;
-	domain->behind = NULL;
-	if (list->last)
-		list->last->behind = domain;
-	else
-		list->first = domain;
-	list->last = domain;
-	list->count++;
-}
-
-static void unlink_from(struct domain_list *list, struct domain *domain)
-{
-	if (domain->before)
-		domain->before->behind = domain->behind;
-	else
-		list->first = domain->behind;
-	if (domain->behind)
-		domain->behind->before = domain->before;
-	else
-		list->last = domain->before;
-	list->count--;
-}
-
-static void make_idle(struct domain *domain)
-{
-	struct queue *queue = domain->queue;
-
-	for (struct domain_walk *w = queue->walks; w; w = w->next)
-		if (w->at == domain)
-			w->at = domain->behind;
-	unlink_from(&queue->busy, domain);
-	domain->idle_since = now_of(queue);
-	link_last(&queue->idle, domain);
-}
-
-static void make_busy(struct domain *domain)
-{
-	struct queue *queue = domain->queue;
-
-	unlink_from(&queue->idle, domain);
-	link_last(&queue->busy, domain);
-}
-
-void domain_walk_begin(struct queue *queue, struct domain_walk *walk)
-{
-	walk->at = queue->busy.first;
-	walk->next = queue->walks;
-	queue->walks = walk;
-}
-
-struct domain *domain_walk_next(struct domain_walk *walk)
-{
-	struct domain *domain = walk->at;
-
-	if (domain)
-		walk->at = domain->behind;
-	return domain;
-}
-
-void domain_walk_end(struct queue *queue, struct domain_walk *walk)
-{
-	struct domain_walk **at = &queue->walks;
-
-	while (*at && *at != walk)
-		at = &(*at)->next;
-	assert(*at);
-	*at = walk->next;
-}
-
 /* An idle one. */
 static void free_domain(struct domain *domain)
 {
 	assert(domain->users == 0 && domain->mail.total == 0);
 	assert(!domain->waiting.first && !domain->touched);
-	unlink_from(&domain->queue->idle, domain);
+	domain_list_remove(&domain->queue->idle, domain);
 	order_deinit(&domain->mail);
 	replies_drop(&domain->queue->replies, domain->reply);
 	dns_cancel(&domain->lookup);
@@ -196,7 +125,7 @@ static struct domain *get(struct queue *queue, const struct config_route *route,
 	if (!domain)
 		return NULL;
 	domain->users = 1;
-	link_last(&queue->busy, domain);
+	domain_list_append(&queue->busy, domain);
 	return domain;
 }
 
@@ -232,7 +161,7 @@ struct domain *domain_get(struct queue *queue, const char *recipient,
 struct domain *domain_ref(struct domain *domain)
 {
 	if (domain->users++ == 0)
-		make_busy(domain);
+		domain_make_busy(domain);
 	return domain;
 }
 
@@ -240,7 +169,7 @@ void domain_put(struct domain *domain)
 {
 	assert(domain->users > 0);
 	if (--domain->users == 0)
-		make_idle(domain);
+		domain_make_idle(domain);
 }
 
 /* --- its deliveries --- */

@@ -77,6 +77,12 @@ void domain_leave(struct delivery *delivery);
 /* domain_remove() - @delivery, which is waiting in its domain, no longer is. */
 void domain_remove(struct delivery *delivery);
 
+/* domain_list.c: for domain.c. From one row to the other. */
+void domain_list_append(struct domain_list *list, struct domain *domain);
+void domain_list_remove(struct domain_list *list, struct domain *domain);
+void domain_make_idle(struct domain *domain);
+void domain_make_busy(struct domain *domain);
+
 /* domain_walk_begin() - put @walk before the first busy domain; it is borrowed
  * until domain_walk_end(). domain_walk_next() - the next one, or NULL. */
 void domain_walk_begin(struct queue *queue, struct domain_walk *walk);
