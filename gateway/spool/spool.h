@@ -111,6 +111,8 @@ int spool_open(const struct spool_config *config, struct uring *ring,
  * NULL; clears. */
 void spool_close(struct spool **spool);
 unsigned spool_inflight(const struct spool *spool);
+/* spool_config's worker. */
+unsigned spool_worker(const struct spool *spool);
 
 /* --- accepting a message --- */
 
@@ -266,7 +268,19 @@ void spool_record(struct spool *spool, struct spool_message *message,
 /* spool_sync_pending() - records appended and not yet on stable storage. */
 uint64_t spool_sync_pending(const struct spool *spool);
 
+enum {
+	SPOOL_BUCKETS = 16,
+};
+
 struct spool_stats {
+	/* Of commits: what they committed (messages and results), and the time
+	 * from the write's begin to the sync's end; ns. */
+	uint64_t batch_sum, batch_max;
+	uint64_t commit_ns, commit_ns_max;
+	/* Commits of up to 2^i messages and results; in up to 2^i * 64 us. What
+	 * is more is in the last one. Each commit is in one bucket. */
+	uint64_t batch_buckets[SPOOL_BUCKETS];
+	uint64_t time_buckets[SPOOL_BUCKETS];
 	uint64_t accepted, finished;	/* messages */
 	uint64_t commits;		/* fdatasync (or async write) rounds */
 	uint64_t committed;		/* messages answered by them */

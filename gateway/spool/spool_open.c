@@ -255,6 +255,11 @@ void spool_close(struct spool **out)
 	free(spool);
 }
 
+unsigned spool_worker(const struct spool *spool)
+{
+	return spool->worker;
+}
+
 const struct spool_stats *spool_stats(const struct spool *spool)
 {
 	return &spool->stats;

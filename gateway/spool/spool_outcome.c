@@ -105,7 +105,9 @@ void spool_round_done(struct spool *spool)
 	struct spool_item *item;
 
 	spool->round.state = SPOOL_ROUND_IDLE;
-	spool->stats.commits += spool->round.answers;
+	if (spool->round.answers)
+		spool_stats_commit(&spool->stats, spool->round.answers,
+				   uring_now(spool->ring) - spool->round.began);
 	while ((item = spool_queue_pop(&items)))
 		item_written(spool, item);
 }

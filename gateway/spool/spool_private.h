@@ -271,7 +271,8 @@ struct spool_round {
 	enum spool_round_state state;
 	bool op;      /* an operation of it is in flight */
 	bool durable; /* something in it must be synced */
-	bool answers; /* something in it is a message or a result */
+	unsigned answers; /* messages and results in it */
+	uint64_t began;	  /* uring_now() */
 	struct spool_queue items;
 	uint64_t start; /* offset of its first byte */
 	uint64_t end;
@@ -373,6 +374,10 @@ void spool_item_drop_dead(struct spool *spool, struct spool_item *item);
 /* The item is done with, one way or the other. */
 void spool_item_end(struct spool *spool, struct spool_item *item);
 void spool_enqueue(struct spool *spool, struct spool_item *item);
+
+/* spool_stats.c */
+/* The round is safe: count it. */
+void spool_stats_commit(struct spool_stats *stats, unsigned batch, uint64_t ns);
 
 /* spool_outcome.c */
 /* The round is written, and synced if it had to be. */

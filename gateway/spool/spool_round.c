@@ -157,7 +157,7 @@ static void round_begin(struct spool *spool)
 	round->iov_count = 0;
 	round->iov_first = 0;
 	round->durable = false;
-	round->answers = false;
+	round->answers = 0;
 	round->items = (struct spool_queue){0};
 	if (round->start)
 		return;
@@ -185,7 +185,7 @@ static void round_build(struct spool *spool)
 		/* A copy of a chunk is: its COPY takes the place of a
 		 * message that was promised. */
 		round->durable |= item->kind != SPOOL_ITEM_CHUNK;
-		round->answers |= spool_item_is_owed(item);
+		round->answers += spool_item_is_owed(item);
 		spool_queue_push(&round->items, item);
 	}
 }
@@ -283,7 +283,7 @@ static bool round_find_room(struct spool *spool)
 		if (has_unsynced(spool)) {
 			/* What is left behind must be safe. */
 			spool->round.items = (struct spool_queue){0};
-			spool->round.answers = false;
+			spool->round.answers = 0;
 			spool->round.start = spool->current->write_off;
 			spool->round.state = SPOOL_ROUND_SYNCING;
 			return true;
@@ -309,6 +309,7 @@ static void round_start(struct spool *spool)
 		round_build(spool);
 		assert(spool->round.items.head);
 		spool->round.state = SPOOL_ROUND_WRITING;
+		spool->round.began = uring_now(spool->ring);
 	}
 	round_submit(spool);
 }

@@ -161,10 +161,29 @@ int spool_set_open(const struct spool_set_config *c, struct spool_set *set)
 	return r;
 }
 
+/* How well group commit worked. */
+static void report_commits(const struct spool *spool)
+{
+	const struct spool_stats *s = spool_stats(spool);
+	uint64_t commits = s->commits ? s->commits : 1;
+
+	log_info("spool.closed", L_UINT("worker", spool_worker(spool)),
+		 L_UINT("accepted", s->accepted), L_UINT("results", s->results),
+		 L_UINT("commits", s->commits),
+		 L_UINT("batch_mean", s->batch_sum / commits),
+		 L_UINT("batch_max", s->batch_max),
+		 L_UINT("commit_us_mean", s->commit_ns / commits / 1000),
+		 L_UINT("commit_us_max", s->commit_ns_max / 1000),
+		 L_UINT("bytes_written", s->bytes_written),
+		 L_UINT("failures", s->failures));
+}
+
 void spool_set_close(struct spool_set *set)
 {
-	for (size_t i = 0; i < set->count; i++)
+	for (size_t i = 0; i < set->count; i++) {
+		report_commits(set->spools[i]);
 		spool_close(&set->spools[i]);
+	}
 	free(set->spools);
 	*set = (struct spool_set){0};
 }

@@ -178,6 +178,16 @@ class Check(SpoolTest):
         self.assertLessEqual(int(told["offset"]), at)
         relay.stop()
 
+    def test_a_stop_says_how_mail_was_committed(self):
+        relay = self.relay(retry=NEVER).start()
+        for _ in range(3):
+            relay.send(mail("first"), tls=False)
+        relay.stop()
+        closed = relay.wait_event("spool.closed")
+        self.assertEqual(int(closed["accepted"]), 3)
+        self.assertGreaterEqual(int(closed["commits"]), 3)
+        self.assertGreaterEqual(int(closed["batch_max"]), 1)
+
     def test_changes_nothing(self):
         spool = self.three()
         self.damage(spool, b"second is here")

@@ -238,6 +238,33 @@ static int on_real_ring(void **state)
 #test ", kernel's ring", test, on_real_ring, NULL, NULL \
 	}
 
+static void commits_are_counted_by_size_and_time(void **state)
+{
+	const struct spool_stats *stats;
+	struct answer answers[9] = {{0}};
+	uint64_t sizes = 0, times = 0;
+	struct world w;
+
+	world_init(&w);
+	world_open(&w);
+	for (size_t i = 0; i < 9; i++)
+		world_commit(&w, i, 500, 1, &answers[i]);
+	world_settle(&w);
+	stats = spool_stats(w.spool);
+	assert_int_equal(stats->committed, 9);
+	assert_int_equal(stats->batch_sum, 9);
+	assert_in_range(stats->commits, 1, 9);
+	assert_true(stats->batch_max * stats->commits >= 9);
+	assert_true(stats->commit_ns_max * stats->commits >= stats->commit_ns);
+	for (unsigned i = 0; i < SPOOL_BUCKETS; i++) {
+		sizes += stats->batch_buckets[i];
+		times += stats->time_buckets[i];
+	}
+	assert_int_equal(sizes, stats->commits);
+	assert_int_equal(times, stats->commits);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +279,7 @@ int main(void)
 		BOTH(a_second_process_is_kept_out),
 		BOTH(views_nest_and_outlive_the_last_result),
 		BOTH(an_unsynced_spool_works_without_syncs),
+		cmocka_unit_test(commits_are_counted_by_size_and_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
