@@ -298,6 +298,13 @@ static enum kstream_state kernel_control(struct ktls_stream_private *p,
 	return next;
 }
 
+/* 5.10 gives a record without data as nothing, but names its type, which an
+ * end has not. Later kernels pass over it. */
+static bool kernel_empty_record(const struct uring_event *ev)
+{
+	return ev->res == 0 && ev->control_len >= CMSG_LEN(sizeof(uint8_t));
+}
+
 static enum kstream_state kernel_recv(struct ktls_stream_private *p,
 				      const struct uring_event *ev)
 {
@@ -310,6 +317,8 @@ static enum kstream_state kernel_recv(struct ktls_stream_private *p,
 	kstream_event_drop(ev);
 	if (ev->res < 0)
 		return kstream_recv_error(p, -ev->res);
+	if (kernel_empty_record(ev))
+		return p->state;
 	return kstream_recv_fin(p);
 }
 
