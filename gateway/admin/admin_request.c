@@ -386,7 +386,12 @@ static bool read_all(struct reading *r, json_t *root)
 	request->limit = request->command == ADMIN_LIST ? DEFAULT_LIMIT : 0;
 	json_object_foreach(root, key,
 			    value) if (!read_key(r, key, value)) return false;
-	return check_needs(r);
+	if (!check_needs(r))
+		return false;
+	/* Nothing else can be released: no need to look at it. */
+	if (request->command == ADMIN_RELEASE && !request->filter.states)
+		request->filter.states = 1u << QUEUE_HELD;
+	return true;
 }
 
 int admin_request_parse(const char *text, size_t len, uint64_t now,

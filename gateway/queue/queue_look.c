@@ -29,6 +29,15 @@ static enum queue_state state_of(const struct delivery *d)
 	return QUEUE_ACTIVE;
 }
 
+static void count_states(const struct domain *d, size_t out[QUEUE_STATES])
+{
+	out[QUEUE_READY] =
+		d->places[DELIVERY_WAITING] + d->places[DELIVERY_READY];
+	out[QUEUE_ACTIVE] = d->places[DELIVERY_AT_HAND];
+	out[QUEUE_DEFERRED] = d->places[DELIVERY_DEFERRED];
+	out[QUEUE_HELD] = d->places[DELIVERY_HELD];
+}
+
 static const char *destination_of(const struct domain *domain)
 {
 	if (domain->destination)
@@ -128,6 +137,17 @@ static bool fits(struct queue_look *look, const struct queue_entry *e)
 /* Domains that may be asked, at some 20 ns each. */
 #define LOOKED_MAX 20000
 
+static bool has_state(const struct domain *d, unsigned states)
+{
+	size_t count[QUEUE_STATES];
+
+	count_states(d, count);
+	for (unsigned s = 0; s < QUEUE_STATES; s++)
+		if ((states & 1u << s) && count[s] > 0)
+			return true;
+	return false;
+}
+
 static bool may_have(const struct queue_look *look, const struct domain *d)
 {
 	const struct queue_filter *f = look->filter;
@@ -136,6 +156,8 @@ static bool may_have(const struct queue_look *look, const struct domain *d)
 	if (f->destination &&
 	    (!destination ||
 	     !queue_filter_destination(f->destination, destination)))
+		return false;
+	if (f->states && !has_state(d, f->states))
 		return false;
 	if (!f->domain)
 		return true;
@@ -171,7 +193,8 @@ static bool choose_domains(struct queue_look *look)
 	size_t total = 0;
 	unsigned looked = 0;
 
-	if (!look->filter->domain && !look->filter->destination)
+	if (!look->filter->domain && !look->filter->destination &&
+	    !look->filter->states)
 		return false;
 	for (struct domain *d = queue->busy.first; d; d = d->behind) {
 		/* This is one turn's work. */
@@ -380,14 +403,10 @@ static void show_domain(const struct queue_domains *walk, struct domain *d,
 		.route = d->route->match,
 		.destination = destination_of(d),
 		.fallback = d->fallback,
-		.count = {[QUEUE_READY] = d->places[DELIVERY_WAITING] +
-					  d->places[DELIVERY_READY],
-			  [QUEUE_ACTIVE] = d->places[DELIVERY_AT_HAND],
-			  [QUEUE_DEFERRED] = d->places[DELIVERY_DEFERRED],
-			  [QUEUE_HELD] = d->places[DELIVERY_HELD]},
 		.reply_at = d->reply_at,
 	};
 
+	count_states(d, out.count);
 	oldest = order_from(&d->mail, 0, &at);
 	if (oldest)
 		out.oldest = oldest->arrival;
