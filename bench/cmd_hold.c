@@ -106,12 +106,17 @@ static int open_one(struct source_session *s, struct held *held)
 	return EX_OK;
 }
 
-static void release(struct held *held, unsigned count)
+static void release(struct held *held)
 {
-	for (unsigned i = 0; i < count; i++) {
-		SSL_free(held[i].ssl);
-		close(held[i].fd);
-	}
+	SSL_free(held->ssl);
+	if (held->fd >= 0)
+		close(held->fd);
+}
+
+static void release_all(struct held *held, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		release(&held[i]);
 	free(held);
 }
 
@@ -119,7 +124,7 @@ static int hold(const struct hold_config *config, struct source_session *s,
 		struct hold_result *result)
 {
 	struct held *held = calloc(config->source.connections, sizeof(*held));
-	struct held first;
+	struct held first = {.fd = -1};
 	int status = held ? EX_OK : EX_OSERR;
 
 	/* The first connection pays for what the server makes once. */
@@ -135,8 +140,9 @@ static int hold(const struct hold_config *config, struct source_session *s,
 	}
 	if (status == EX_OK)
 		status = look(config, &result->after);
+	release(&first);
 	if (held)
-		release(held, result->connections);
+		release_all(held, result->connections);
 	return status;
 }
 
