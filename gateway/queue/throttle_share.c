@@ -228,12 +228,15 @@ static bool must_yield(struct throttle *t, const struct throttle_claim *c,
 	unsigned limit = throttle_limit(t), share = fair_share(t);
 	unsigned surplus = t->open > limit ? t->open - limit : 0;
 	unsigned hungry = t->lines[THROTTLE_HUNGRY].count;
+	/* Nobody gives up a connection to get it back. */
+	unsigned more =
+		t->lines[THROTTLE_MORE].count - (c->waiting == THROTTLE_MORE);
 
 	if (t->yielding < surplus)
 		return true;
 	if (t->yielding < surplus + hungry)
 		return idle || turn_over || c->held - c->yielding > share;
-	if (t->yielding >= surplus + hungry + t->lines[THROTTLE_MORE].count)
+	if (t->yielding >= surplus + hungry + more)
 		return false;
 	if (idle)
 		return true;

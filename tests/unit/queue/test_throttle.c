@@ -303,6 +303,20 @@ static void idle_ones_are_asked_for_at_once(void **state)
 	finish(f);
 }
 
+static void nobody_gives_up_an_idle_one_for_himself(void **state)
+{
+	struct fixture *f = start(1);
+
+	assert_true(throttle_open(&f->claims[0]));
+	assert_false(throttle_open(&f->claims[0]));
+	throttle_idle(&f->claims[0], 1);
+	assert_false(throttle_yields(&f->claims[0], true, true));
+	assert_false(throttle_open(&f->claims[1]));
+	assert_true(throttle_yields(&f->claims[0], false, true));
+	throttle_idle(&f->claims[0], -1);
+	finish(f);
+}
+
 static void who_waits_no_more_is_out_of_the_line(void **state)
 {
 	struct fixture *f = start(1);
@@ -514,6 +528,7 @@ int main(void)
 		cmocka_unit_test(shares_become_equal),
 		cmocka_unit_test(with_less_than_one_each_all_have_their_turn),
 		cmocka_unit_test(idle_ones_are_asked_for_at_once),
+		cmocka_unit_test(nobody_gives_up_an_idle_one_for_himself),
 		cmocka_unit_test(who_waits_no_more_is_out_of_the_line),
 		cmocka_unit_test(slowing_down_takes_connections_back),
 		cmocka_unit_test(trouble_heard_by_many_connections_counts_once),
