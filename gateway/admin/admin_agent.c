@@ -14,6 +14,8 @@
 struct admin_agent {
 	struct uring *ring;
 	struct queue *queue;
+	void (*stats)(void *arg, struct spool_stats *out); /* NULL: none */
+	void *stats_arg;
 	struct admin_job *first, **last; /* in turns */
 	bool ticking;			 /* a NOP is in flight */
 	struct uring_timer rest;
@@ -38,6 +40,14 @@ struct admin_agent *admin_agent_create(struct uring *ring, struct queue *queue)
 	agent->rest = (struct uring_timer){.fn = on_rested, .owner = agent};
 	pthread_mutex_init(&agent->lock, NULL);
 	return agent;
+}
+
+void admin_agent_measure(struct admin_agent *agent,
+			 void (*stats)(void *arg, struct spool_stats *out),
+			 void *arg)
+{
+	agent->stats = stats;
+	agent->stats_arg = arg;
 }
 
 static void push(struct admin_agent *agent, struct admin_job *job)
@@ -132,6 +142,8 @@ static void begin(struct admin_agent *agent, struct admin_port *port)
 	if (!agent->stopping)
 		job = admin_job_create(agent->queue, port);
 	if (job) {
+		if (agent->stats && port->request->command == ADMIN_SUMMARY)
+			agent->stats(agent->stats_arg, &job->counts.spool);
 		push(agent, job);
 		return;
 	}

@@ -142,6 +142,7 @@ static void add_counts(struct admin_call *call)
 		call->counts.failed += port->counts.failed;
 		call->counts.unwanted += port->counts.unwanted;
 		call->no_memory |= port->counts.no_memory;
+		spool_stats_add(&call->counts.spool, &port->counts.spool);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "gateway/admin/admin_request.h"
 #include "gateway/admin/admin_row.h"
+#include "gateway/spool/spool.h"
 
 /* Octets of rows that wait for the control thread, per worker. */
 #define ADMIN_PORT_FULL (256 * 1024)
@@ -24,6 +25,7 @@ struct admin_counts {
 	uint64_t failed;   /* could not be: no memory, no disk */
 	uint64_t unwanted; /* were so already */
 	bool no_memory;	   /* the answer is not whole */
+	struct spool_stats spool; /* summary: of the worker's logs */
 };
 
 struct admin_port {

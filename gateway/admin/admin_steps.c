@@ -7,6 +7,7 @@
 #include "gateway/admin/admin_call.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/suspended.h"
+#include "gateway/spool/spool.h"
 
 static void pass_on(struct admin_call *call, struct admin_row *row)
 {
@@ -39,6 +40,36 @@ static void add_name(void *arg, const char *name)
 	json_array_append_new(arg, admin_json_text(name));
 }
 
+static json_t *buckets_json(const uint64_t buckets[SPOOL_BUCKETS])
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < SPOOL_BUCKETS; i++)
+		json_array_append_new(array,
+				      json_integer((json_int_t)buckets[i]));
+	return array;
+}
+
+/* Since the start; see struct spool_stats. */
+static json_t *spool_json(const struct spool_stats *s)
+{
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:o, s:o}",
+		"accepted", (json_int_t)s->accepted, "finished",
+		(json_int_t)s->finished, "results", (json_int_t)s->results,
+		"segments", (json_int_t)s->segments, "bytes_live",
+		(json_int_t)s->bytes_live, "bytes_written",
+		(json_int_t)s->bytes_written, "failures",
+		(json_int_t)s->failures, "commits", (json_int_t)s->commits,
+		"batch_sum", (json_int_t)s->batch_sum, "batch_max",
+		(json_int_t)s->batch_max, "commit_us_sum",
+		(json_int_t)(s->commit_ns / 1000), "commit_us_max",
+		(json_int_t)(s->commit_ns_max / 1000), "batch_buckets",
+		buckets_json(s->batch_buckets), "commit_us_buckets",
+		buckets_json(s->time_buckets));
+}
+
 static json_t *suspended_json(const struct admin_call *call)
 {
 	json_t *names = json_array();
@@ -60,6 +91,7 @@ static void summary_done(struct admin_call *call, size_t count)
 		json_object_set_new(line, queue_state_name(i),
 				    json_integer((json_int_t)total->count[i]));
 	json_object_set_new(line, "suspended", suspended_json(call));
+	json_object_set_new(line, "spool", spool_json(&call->counts.spool));
 	admin_call_line(call, line);
 }
 

@@ -290,5 +290,7 @@ struct spool_stats {
 	uint64_t failures;		/* failed writes or syncs */
 };
 const struct spool_stats *spool_stats(const struct spool *spool);
+/* spool_stats_add() - @to is of both logs now. */
+void spool_stats_add(struct spool_stats *to, const struct spool_stats *from);
 
 #endif

@@ -193,6 +193,13 @@ struct spool *spool_set_own(const struct spool_set *set)
 	return set->spools[0];
 }
 
+void spool_set_stats(const struct spool_set *set, struct spool_stats *out)
+{
+	*out = (struct spool_stats){0};
+	for (size_t i = 0; i < set->count; i++)
+		spool_stats_add(out, spool_stats(set->spools[i]));
+}
+
 unsigned spool_set_inflight(const struct spool_set *set)
 {
 	unsigned n = 0;

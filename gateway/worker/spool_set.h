@@ -38,6 +38,8 @@ int spool_set_open(const struct spool_set_config *config,
 		   struct spool_set *set);
 void spool_set_close(struct spool_set *set);
 struct spool *spool_set_own(const struct spool_set *set);
+/* spool_set_stats() - of all of them together. */
+void spool_set_stats(const struct spool_set *set, struct spool_stats *out);
 unsigned spool_set_inflight(const struct spool_set *set);
 
 #endif

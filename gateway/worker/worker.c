@@ -298,10 +298,20 @@ static int make_queue(struct worker *w)
 	return r < 0 ? fail("queue", r) : EX_OK;
 }
 
+static void on_stats(void *arg, struct spool_stats *out)
+{
+	const struct worker *w = arg;
+
+	spool_set_stats(&w->spools, out);
+}
+
 static int make_agent(struct worker *w)
 {
 	w->agent = admin_agent_create(w->env.ring, w->queue);
-	return w->agent ? EX_OK : fail("admin", -ENOMEM);
+	if (!w->agent)
+		return fail("admin", -ENOMEM);
+	admin_agent_measure(w->agent, on_stats, w);
+	return EX_OK;
 }
 
 static int make_cutthrough(struct worker *w)

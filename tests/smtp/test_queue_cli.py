@@ -88,6 +88,15 @@ class Looking(unittest.TestCase):
         self.assertEqual(row["code"], 451)
         self.assertTrue(row["unreachable"])
 
+    def test_summary_says_how_mail_was_committed(self):
+        spool = lines(self.relay, "summary")[-1]["spool"]
+        self.assertEqual(spool["accepted"], self.COUNT)
+        self.assertGreaterEqual(spool["batch_max"], 1)
+        self.assertGreaterEqual(spool["batch_sum"], self.COUNT)
+        self.assertEqual(sum(spool["batch_buckets"]), spool["commits"])
+        self.assertEqual(sum(spool["commit_us_buckets"]), spool["commits"])
+        self.assertEqual(spool["failures"], 0)
+
     def test_list_in_order_with_what_operators_ask_for(self):
         listed = entries(self.relay)
         self.assertEqual(len(listed), self.COUNT)
