@@ -503,6 +503,30 @@ class Socket(unittest.TestCase):
             self.assertIn(socket_of(first), done.stdout + done.stderr)
             self.assertEqual(queue(first, "summary").returncode, 0)
 
+    def test_clients_are_bounded(self):
+        with Relay() as relay:
+            crowd = []
+            for _ in range(40):
+                s = socket.socket(socket.AF_UNIX)
+                self.addCleanup(s.close)
+                s.connect(socket_of(relay))
+                s.settimeout(60)
+                crowd.append(s)
+            # Those beyond the bound are told; the others may ask.
+            answers = []
+            for s in crowd:
+                try:
+                    s.sendall(b'{"command":"summary"}\n')
+                except BrokenPipeError:
+                    pass
+                answers.append(json.loads(s.makefile("rb").readline())["type"])
+            self.assertEqual(answers.count("error"), 8)
+            self.assertEqual(answers.count("done"), 32)
+            for s in crowd:
+                s.close()
+            wait_until(lambda: queue(relay, "summary").returncode == 0,
+                       "room for a client")
+
     def test_a_long_path(self):
         folder = os.path.join(fresh_folder("long"), *["x" * 40] * 4)
         os.makedirs(folder)
