@@ -54,6 +54,8 @@ struct ktls_forward {
 	void *owner;
 	struct ktls_pipe *pipe; /* NULL: bytes are copied */
 	size_t piped;		/* bytes in it */
+	unsigned takes;		/* splices that brought them */
+	bool gives;		/* they go out before more is taken */
 	bool copies;		/* splicing has turned out not to work */
 	bool fetches;		/* a record that is no data is in the way */
 	bool fetched;		/* and was received since the last bytes */

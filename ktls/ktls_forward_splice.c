@@ -10,7 +10,8 @@
  * part of a record some kernels' poll(2) says that there is something; then
  * only a nap helps.
  *
- * What is taken lies in the pipe and nowhere else until the sink has it.
+ * What is taken lies in the pipe and nowhere else until the sink has it: as
+ * many records as are there and fit, then all of them go out at once.
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +32,9 @@ static bool in_kernel(const struct ktls_stream_private *p,
 /* A record lies in so many pages at most. Where fewer fit into the pipe, kernel
  * TLS loses the rest of it without a word: when its user has too many pipes the
  * system makes small ones. */
-#define PIPE_MIN 65536
+#define PIPE_MIN   65536
+#define PIPE_PAGE  4096
+#define TAKE_PAGES (PIPE_MIN / PIPE_PAGE + 1)
 
 /* Before Linux 6.0, which is where multishot receives came, a splice behind a
  * receive of a part of the same record hangs. */
@@ -159,8 +162,8 @@ static struct uring_op *take(struct ktls_stream_private *p)
 	/* plain TCP would wait but for the descriptor's flag */
 	kstream_set_nonblocking(p);
 	p->taking = KSTREAM_TAKING_SPLICE;
-	if (left > f->pipe->size)
-		left = f->pipe->size;
+	if (left > f->pipe->size - f->piped)
+		left = f->pipe->size - f->piped;
 	return uring_splice(p->env->ring, kstream_target(p, KSTREAM_IN_RECV),
 			    p->fd, -1, f->pipe->write_fd, -1, (unsigned)left,
 			    SPLICE_F_NONBLOCK);
@@ -174,13 +177,28 @@ enum kstream_state kstream_splice_take(struct ktls_stream_private *p)
 	    kstream_sparing_rests(p) || p->end != KSTREAM_END_OPEN ||
 	    p->waiter.next)
 		return p->state;
-	if (f->piped > 0 || gives_now(f->to) || f->taken == f->len ||
-	    f->sink_over)
+	if (f->gives || gives_now(f->to) || f->taken == f->len || f->sink_over)
 		return p->state;
 	p->ops.recv = take(p);
 	if (p->ops.recv)
 		return p->state;
 	return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOBUFS, NULL);
+}
+
+/* Time to let out what the pipe holds: one splice for many records. */
+static void give(struct ktls_forward *f)
+{
+	if (f->piped == 0)
+		return;
+	f->gives = true;
+	kstream_kick(f->to);
+}
+
+/* Does the pipe take one record more, in as many pieces as it may have? */
+static bool has_room(const struct ktls_forward *f)
+{
+	return f->pipe->size - f->piped >= PIPE_MIN &&
+	       (f->takes + 1) * TAKE_PAGES <= f->pipe->size / PIPE_PAGE;
 }
 
 static void took_bytes(struct ktls_forward *f, size_t len)
@@ -189,10 +207,12 @@ static void took_bytes(struct ktls_forward *f, size_t len)
 	f->fetched = false;
 	f->piped += len;
 	f->taken += len;
+	f->takes++;
 	f->from->bytes_in += len;
 	if (f->from->path[KTLS_RX] == KSTREAM_KERNEL)
 		kstream_rekey_count(f->from, KTLS_RX, len);
-	kstream_kick(f->to);
+	if (f->taken == f->len || !has_room(f))
+		give(f);
 }
 
 static enum kstream_state took(struct ktls_stream_private *p, int res)
@@ -203,6 +223,7 @@ static enum kstream_state took(struct ktls_stream_private *p, int res)
 		took_bytes(f, (size_t)res);
 		return p->state;
 	}
+	give(f);
 	if (res == -EAGAIN) {
 		kstream_sparing_nothing(p);
 		return p->state;
@@ -256,7 +277,7 @@ bool kstream_splice_gives(const struct ktls_stream_private *p)
 {
 	const struct ktls_forward *f = p->forward;
 
-	return f && f->to == p && f->piped > 0;
+	return f && f->to == p && f->gives;
 }
 
 struct uring_op *kstream_splice_give(struct ktls_stream_private *p)
@@ -282,8 +303,11 @@ static void gave_bytes(struct ktls_forward *f, size_t len)
 	f->to->bytes_out += len;
 	if (f->to->path[KTLS_TX] == KSTREAM_KERNEL)
 		kstream_rekey_count(f->to, KTLS_TX, len);
-	if (f->piped == 0)
-		kstream_kick(f->from);
+	if (f->piped > 0)
+		return;
+	f->gives = false;
+	f->takes = 0;
+	kstream_kick(f->from);
 }
 
 bool kstream_splice_gave(struct ktls_stream_private *p,
