@@ -11,6 +11,9 @@ import test_relay
 from harness import Relay, Sink
 
 CAN_REKEY = test_relay.RELEASE >= (6, 14)
+# 5.10's ring, having waited behind a record without data, has no room left for
+# the next one's type: the connection ends.
+EMPTY_RECORDS = test_relay.RELEASE >= (6, 0)
 # So much that keys in the kernel pay off.
 BODY = b"X-Tag: gnutls\r\n\r\n" + b".line of text\r\n" * 30000
 NEW_KEYS = ("421 4.7.0 relay.example.test New TLS keys need a new connection, "
@@ -106,7 +109,8 @@ class Client(GnuTls):
         for padding in (1, 15, 16, 255, 4096, 15000):
             client.sock.send_padded(b"NOOP\r\n", padding)
             self.assertEqual(client.reply().code, 250)
-        client.sock.send_padded(b"", 100)  # nothing but padding
+        if EMPTY_RECORDS:
+            client.sock.send_padded(b"", 100)  # nothing but padding
         client.envelope()
         client.expect(354, "DATA")
         wire = BODY.replace(b"\r\n.", b"\r\n..") + b".\r\n"
@@ -232,7 +236,8 @@ class NextHop(GnuTls):
         def say(session, text):
             for line in text.split("\n"):
                 if session.tls:
-                    session.sock.send_padded(b"", 50)
+                    if EMPTY_RECORDS:
+                        session.sock.send_padded(b"", 50)
                     session.sock.send_padded(line.encode() + b"\r\n", 1000)
                 else:
                     session.sock.sendall(line.encode() + b"\r\n")
