@@ -626,6 +626,39 @@ class Slow(CutThrough):
                 self.assert_intact(sink.wait()[0])
                 self.end()
 
+    def test_waiting_chunks_hold_no_threads(self):
+        self.TLS = False
+        relay, sink = self.pair(route={"tls": "none", "connections": 50},
+                                workers=1, body_path="splice")
+        clients = [self.client() for _ in range(16)]
+        part, rest = MARK + b"\r\n" + octets(200000), octets(300000)
+        for client in clients:
+            client.envelope()
+            client.send(b"BDAT %d LAST\r\n" % (len(part + rest)) + part)
+        tasks = f"/proc/{relay.process.pid}/task"
+
+        def in_kernel():
+            """Threads of the kernel's that work for the relay's ring."""
+            names = []
+            for task in os.listdir(tasks):
+                try:
+                    with open(f"{tasks}/{task}/comm") as f:
+                        names.append(f.read())
+                except FileNotFoundError:
+                    pass
+            return sum(name.startswith("iou-wrk") for name in names)
+        # those with nothing to do end after some seconds, but for one of a
+        # kind
+        wait_until(lambda: in_kernel() < 8, "idle threads to end")
+        for client in clients:
+            client.send(rest)
+            self.assert_reply(client.reply(), 250)
+        for message in sink.wait(16):
+            self.assert_intact(message, part + rest)
+        for event in relay.find_events("cutthrough.sent"):
+            self.assertEqual(event["path"], "splice", event)
+        self.end()
+
     def test_client_that_is_slow_in_a_long_chunk(self):
         _, sink = self.pair(timeouts={"data": "2s"})
         client = self.client()
