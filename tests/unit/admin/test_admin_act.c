@@ -15,6 +15,7 @@
 
 #include "gateway/log/log.h"
 #include "gateway/queue/suspended.h"
+#include "tests/support/sim_random.h"
 #include "tests/unit/admin/admin_world.h"
 
 /* What @command with @rest says in its last line. */
@@ -295,6 +296,144 @@ static void an_unknown_message_is_said(void **state)
 	admin_world_close(w);
 }
 
+/* --- anything in any order --- */
+
+enum {
+	RECIPIENTS = 4000,
+	STEPS = 250
+};
+
+struct model {
+	struct admin_world *w;
+	struct sim_random random;
+	unsigned count; /* recipients so far: "rN@dM.test" */
+	bool alive[RECIPIENTS], held[RECIPIENTS];
+	unsigned char domain[RECIPIENTS];
+};
+
+static const char *const model_domains[] = {"one.test", "two.test",
+					    "three.test"};
+
+/* To three recipients at most; nobody hears of failures. */
+static void model_send(struct model *m)
+{
+	char text[3][64];
+	const char *rcpts[3];
+	size_t n = 1 + sim_random_below(&m->random, 3);
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned number = m->count++;
+
+		m->domain[number] =
+			(unsigned char)sim_random_below(&m->random, 3);
+		m->alive[number] = true;
+		snprintf(text[i], sizeof(text[i]), "r%u@%s", number,
+			 model_domains[m->domain[number]]);
+		rcpts[i] = text[i];
+	}
+	admin_world_send(m->w, "", rcpts, n);
+}
+
+/* @command for one recipient, or for a domain; NULL: no such command. */
+static void model_act(struct model *m, const char *command)
+{
+	uint64_t one = m->count ? sim_random_below(&m->random, m->count) : 0;
+	uint64_t domain = sim_random_below(&m->random, 3);
+	bool by_domain = sim_random_percent(&m->random, 30);
+	char rest[256];
+
+	if (by_domain)
+		snprintf(rest, sizeof(rest),
+			 "\"to\":\"192.0.2.9:25\",\"filter\":{\"domain\":"
+			 "\"%s\"}",
+			 model_domains[domain]);
+	else
+		snprintf(rest, sizeof(rest),
+			 "\"to\":\"192.0.2.9:25\",\"filter\":"
+			 "{\"recipient\":\"r%u@%s\"}",
+			 (unsigned)one, model_domains[m->domain[one]]);
+	json_decref(act(m->w, command,
+			strcmp(command, "move") == 0 ? rest
+						     : strchr(rest, ',') + 1));
+	for (unsigned i = 0; i < m->count; i++) {
+		if (!m->alive[i] ||
+		    !(by_domain ? m->domain[i] == domain : i == one))
+			continue;
+		if (strcmp(command, "hold") == 0)
+			m->held[i] = true;
+		if (strcmp(command, "release") == 0)
+			m->held[i] = false;
+		if (strcmp(command, "delete") == 0 ||
+		    strcmp(command, "bounce") == 0)
+			m->alive[i] = m->held[i] = false;
+	}
+}
+
+static unsigned recipients_of(struct admin_world *w, const char *filter)
+{
+	char request[256];
+	unsigned count = 0;
+	json_t *answer;
+	size_t n;
+
+	snprintf(request, sizeof(request),
+		 "{\"command\":\"list\",\"limit\":0,\"filter\":{%s}}", filter);
+	answer = admin_world_ask(w, request);
+	n = admin_world_count(answer, "entry");
+	for (size_t i = 0; i < n; i++)
+		count += (unsigned)admin_world_number(
+			admin_world_line(answer, "entry", i), "recipients");
+	json_decref(answer);
+	return count;
+}
+
+static void model_check(struct model *m)
+{
+	unsigned alive = 0, held = 0;
+
+	for (unsigned i = 0; i < m->count; i++) {
+		alive += m->alive[i];
+		held += m->held[i];
+	}
+	assert_int_equal(recipients_of(m->w, ""), alive);
+	assert_int_equal(recipients_of(m->w, "\"state\":\"held\""), held);
+}
+
+static void model_step(struct model *m)
+{
+	static const char *const commands[] = {
+		"hold", "hold", "release", "delete", "bounce", "retry", "move"};
+	uint64_t what = sim_random_below(&m->random, 20);
+
+	if (what < 9 && m->count + 3 < RECIPIENTS)
+		model_send(m);
+	else if (what < 16)
+		model_act(m, commands[what - 9]);
+	else if (what < 17)
+		admin_world_restart(m->w);
+	else
+		admin_world_later(m->w, 1 + sim_random_below(&m->random, 10));
+}
+
+static void anything_in_any_order_loses_nothing(void **state)
+{
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		struct model *m = test_calloc(1, sizeof(*m));
+
+		m->w = admin_world_open();
+		m->random.state = seed;
+		for (int i = 0; i < STEPS; i++) {
+			model_step(m);
+			if (i % 5 == 0)
+				model_check(m);
+		}
+		admin_world_restart(m->w);
+		model_check(m);
+		admin_world_close(m->w);
+		test_free(m);
+	}
+}
+
 /* --- what is suspended --- */
 
 static void suspensions_are_kept_in_a_file(void **state)
@@ -353,6 +492,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_may_be_moved_and_deleted),
 		cmocka_unit_test(actions_need_to_know_on_what),
 		cmocka_unit_test(an_unknown_message_is_said),
+		cmocka_unit_test(anything_in_any_order_loses_nothing),
 		cmocka_unit_test(suspensions_are_kept_in_a_file),
 		cmocka_unit_test(a_damaged_file_is_refused),
 	};
