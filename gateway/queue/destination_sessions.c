@@ -253,6 +253,16 @@ static bool wants_session(struct destination *d)
 	return d->failures == 0 || d->opening == 0;
 }
 
+/* Out of the line when another connection is of no use any more: else somebody
+ * gives one up for nothing. */
+static void leave_line(struct destination *d)
+{
+	if (!d->in_line || wants_session(d))
+		return;
+	d->in_line = false;
+	throttle_settle(&d->claim, false);
+}
+
 static void expire(struct destination *d, const struct outbound_answer *answer);
 
 /* What waits for a suspension's end or for its place in a rate does not wait
@@ -289,10 +299,7 @@ void destination_pump(struct destination *d)
 	while (!d->in_line && wants_session(d))
 		if (!open_one(d))
 			break;
-	if (d->in_line && !wants_session(d)) {
-		d->in_line = false;
-		throttle_settle(&d->claim, false);
-	}
+	leave_line(d);
 	expire_paced(d);
 	destination_put(d);
 }
@@ -395,6 +402,7 @@ static struct outbound_delivery *on_next(void *owner,
 		return NULL;
 	delivery = begin_next(d);
 	if (!delivery) {
+		leave_line(d);
 		set_use(d, place, DESTINATION_IDLE);
 		(void)yields(d, place);
 		return NULL;

@@ -85,6 +85,28 @@ static void an_idle_connection_makes_room_for_another_worker(void **state)
 	queue_world_finish(w);
 }
 
+static void who_has_no_mail_left_asks_for_no_connection(void **state)
+{
+	struct queue_world *w =
+		queue_world_start(2, "- {match: \"*\", connections: 2}\n");
+	unsigned before;
+
+	/* Worker 0 would like more than two. */
+	queue_world_send_many(w, 0, 40);
+	queue_world_settle(w);
+	queue_world_send_many(w, 1, 1);
+	queue_world_settle(w);
+	before = w->server.connections;
+	for (int i = 0; i < 5; i++) {
+		queue_world_send_many(w, 1, 1);
+		queue_world_settle(w);
+	}
+	/* Worker 1 keeps the one that it has. */
+	assert_int_equal(w->received, 46);
+	assert_int_equal(w->server.connections, before);
+	queue_world_finish(w);
+}
+
 static void an_idle_connection_is_used_before_a_new_one_is_made(void **state)
 {
 	struct queue_world *w =
@@ -429,6 +451,7 @@ int main(void)
 			an_idle_connection_makes_room_for_another_worker),
 		cmocka_unit_test(
 			an_idle_connection_is_used_before_a_new_one_is_made),
+		cmocka_unit_test(who_has_no_mail_left_asks_for_no_connection),
 		cmocka_unit_test(connections_are_made_at_their_rate),
 		cmocka_unit_test(workers_keep_one_message_rate),
 		cmocka_unit_test(a_rate_is_shared_fairly),
