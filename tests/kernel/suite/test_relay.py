@@ -65,10 +65,13 @@ class KernelTls(unittest.TestCase):
             if version:
                 self.assertEqual(event["tls"], version, event)
 
-    def assert_none_in_kernel(self, relay, sessions, why):
-        for event in self.tls_sessions(relay, sessions):
-            self.assertEqual(event["offload"], "none", event)
-            self.assertEqual(event["why"], why, event)
+    def assert_none_in_kernel(self, relay, sessions, *why):
+        """The first reason is somebody's; the others may be."""
+        events = self.tls_sessions(relay, sessions)
+        self.assertEqual({e["offload"] for e in events}, {"none"})
+        said = {e["why"] for e in events}
+        self.assertIn(why[0], said)
+        self.assertLessEqual(said, set(why))
 
 
 class BenchPeers(KernelTls):
@@ -142,7 +145,10 @@ class BenchPeers(KernelTls):
         if taken:
             self.assert_all_in_kernel(relay, sessions, version)
         else:
-            self.assert_none_in_kernel(relay, sessions, "no_cipher")
+            # "auto" asks first whether the kernel would pay: not for a
+            # session that expects little.
+            self.assert_none_in_kernel(relay, sessions, "no_cipher",
+                                       "few_bytes")
 
 
 class Bench(BenchPeers):
