@@ -42,6 +42,8 @@ static void free_domain(struct domain *domain)
 	dns_cancel(&domain->lookup);
 	destination_put(domain->destination);
 	table_remove(&domain->queue->domains, &domain->node);
+	if (domain->moved)
+		domain->queue->moved--;
 	free(domain->moved);
 	free(domain);
 }
@@ -86,6 +88,14 @@ static struct domain *find(const struct queue *queue,
 			return domain;
 	}
 	return NULL;
+}
+
+struct domain *domain_find(const struct queue *queue,
+			   const struct config_route *route, bool fallback,
+			   const char *name)
+{
+	return find(queue, route, fallback, name,
+		    hash_of(queue, route, fallback, name));
 }
 
 static struct domain *create(struct queue *queue,
@@ -282,11 +292,14 @@ static struct config_next_hop *copy_of(const struct config_next_hop *hop)
 
 static bool make_moved(struct domain *domain, const struct config_next_hop *hop)
 {
-	if (!domain->moved)
-		domain->moved = copy_of(hop);
 	if (domain->moved)
-		domain->hop = domain->moved;
-	return domain->moved;
+		return true;
+	domain->moved = copy_of(hop);
+	if (!domain->moved)
+		return false;
+	domain->hop = domain->moved;
+	domain->queue->moved++;
+	return true;
 }
 
 bool domain_move(struct delivery *delivery, const struct config_next_hop *hop)

@@ -96,6 +96,11 @@ void domain_push(struct delivery *delivery);
 /* domain_fall_back() - @delivery shall take the route's fallback. False: there
  * is none, or it does already. */
 bool domain_fall_back(struct delivery *delivery);
+/* domain_find() - the one of that route, its fallback, or a domain (name ""
+ * where there is a next hop); NULL: there is none. Not counted. */
+struct domain *domain_find(const struct queue *queue,
+			   const struct config_route *route, bool fallback,
+			   const char *name);
 /* domain_move() - @delivery, which is at hand, shall take @hop (copied) instead
  * of its route's. False: no memory. */
 bool domain_move(struct delivery *delivery, const struct config_next_hop *hop);

@@ -3,6 +3,7 @@
 #include "gateway/queue/queue_look.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -185,6 +186,30 @@ static void add_track(struct queue_look *look, const struct order *order,
 	};
 }
 
+/* The mail of one domain: its own, or its route's. */
+static void choose_one_domain(struct queue_look *look)
+{
+	const struct queue_filter *f = look->filter;
+	const struct config_route *route = look->route;
+	char name[1024];
+	struct domain *found[3] = {0};
+	size_t len = strlen(f->domain);
+
+	if (!route || len >= sizeof(name))
+		return;
+	for (size_t i = 0; i <= len; i++)
+		name[i] = (char)((unsigned char)f->domain[i] < 0x80
+					 ? tolower((unsigned char)f->domain[i])
+					 : f->domain[i]);
+	found[0] = domain_find(look->queue, route, false, name);
+	found[1] = domain_find(look->queue, route, false, "");
+	found[2] = domain_find(look->queue, route, true, "");
+	for (int i = 0; i < 3; i++)
+		if (found[i] && found[i]->mail.total > 0 &&
+		    may_have(look, found[i]))
+			add_track(look, &found[i]->mail, found[i]);
+}
+
 /* A few domains that hold little of the mail are walked through side by side.
  * False: all mail must be. */
 static bool choose_domains(struct queue_look *look)
@@ -193,6 +218,10 @@ static bool choose_domains(struct queue_look *look)
 	size_t total = 0;
 	unsigned looked = 0;
 
+	if (look->filter->domain && queue->moved == 0) {
+		choose_one_domain(look);
+		return true;
+	}
 	if (!look->filter->domain && !look->filter->destination &&
 	    !look->filter->states)
 		return false;

@@ -26,6 +26,7 @@ struct queue {
 	bool pumping;
 	struct domain_list busy, idle; /* idle: longest first */
 	struct domain_walk *walks;     /* through busy */
+	unsigned moved;		       /* domains that mail was moved to */
 	uint32_t walk_number;	       /* of the last one, from 1 */
 	struct order mail;	       /* all deliveries */
 	struct queue_trace *traces;    /* who listens */

@@ -220,6 +220,31 @@ class Looking(unittest.TestCase):
         self.assertEqual(seen, ["entry", "done", "destination", "done"])
 
 
+class Domains(unittest.TestCase):
+    """Mail by MX, while no name server answers."""
+
+    def test_by_domain(self):
+        with Relay(route={"next_hop": "mx"},
+                   resolver={"servers": [f"127.0.0.1:{free_port()}"],
+                             "timeout": "500ms"},
+                   retry={"schedule": ["1h"], "expire": "2h"}) as relay:
+            for n in range(6):
+                relay.send(recipients=[f"x@d{n % 3}.test", "y@d3.test"])
+            rows = of_type(lines(relay, "summary", "--by", "domain"),
+                           "domain")
+            self.assertEqual({r["domain"]: r["queued"] for r in rows},
+                             {"d0.test": 2, "d1.test": 2, "d2.test": 2,
+                              "d3.test": 6})
+            listed = entries(relay, "--domain", "D1.test")
+            self.assertEqual([e["domain"] for e in listed], ["d1.test"] * 2)
+            self.assertEqual(lines(relay, "hold", "--domain",
+                                   "d3.test")[-1]["changed"], 6)
+            self.assertEqual({e["domain"] for e in
+                              entries(relay, "--state", "held")},
+                             {"d3.test"})
+            self.assertEqual(entries(relay, "--domain", "d4.test"), [])
+
+
 class Acting(unittest.TestCase):
     """Each with a relay of its own, whose next hop is dead at first."""
 
