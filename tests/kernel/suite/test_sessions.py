@@ -100,6 +100,30 @@ class KeyUpdates(test_relay.BenchPeers):
         self.deliver(sink_options=["--key-update", "4"],
                      duplicates=self.MESSAGES)
 
+    def test_from_a_next_hop_that_is_remembered(self):
+        # Each connection may cost one that was opened before it was known.
+        folder = harness.fresh_folder("keys")
+        sink, port = self.start_sink(folder, "--key-update", "4")
+        relay = Relay(port, offload="auto", workers=1,
+                      route={"tls": "encrypt", "connections": 2}).start()
+        self.addCleanup(relay.kill)
+        self.source(folder, relay.port)
+        ledger = os.path.join(folder, "delivered")
+        harness.wait_until(
+            lambda: harness.line_count(ledger) >= self.MESSAGES,
+            lambda: "all messages at the sink:\n" + relay.log_text())
+        relay.stop()
+        sink.terminate()
+        sink.communicate(timeout=harness.PATIENCE)
+        closed = relay.find_events("outbound.closed")
+        in_kernel = [e for e in closed if e["offload"] != "none"]
+        can_rekey = test_relay.RELEASE >= (6, 14)
+        self.verify_all_but(0 if can_rekey else len(in_kernel), folder)
+        self.assertTrue(in_kernel)
+        self.assertEqual(any(e.get("why") == "rekeys" for e in closed),
+                         not can_rekey)
+        self.assertEqual(relay.find_events("outbound.deferred"), [])
+
     def verify_all_but(self, duplicates, folder):
         done = subprocess.run(
             [BENCH, "verify", "--allow-duplicates", str(duplicates),
