@@ -74,6 +74,10 @@ struct ktls_policy {
 };
 extern const struct ktls_policy ktls_policy_measured;
 
+struct ktls_caps;
+/* ktls_policy_for() - ktls_policy_measured as it is for a kernel. */
+struct ktls_policy ktls_policy_for(const struct ktls_caps *caps);
+
 /* What a choice is about. */
 struct ktls_choice {
 	size_t len;

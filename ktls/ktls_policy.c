@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "ktls/ktls_caps.h"
 #include "ktls/ktls_paths.h"
 
 /* docs/decisions/0011-when-keys-go-into-the-kernel.md. Splice is never cheaper
@@ -15,6 +16,19 @@ const struct ktls_policy ktls_policy_measured = {
 	.forward_min = 65536,
 	.offload_min = {[KTLS_TX] = 192 * 1024, [KTLS_RX] = 384 * 1024},
 };
+
+/* Where receiving in the kernel earns little: 6.1. It is the old ones that
+ * can't change keys, and nothing else tells them apart. */
+#define OLD_RECEIVE_MIN (1536 * 1024)
+
+struct ktls_policy ktls_policy_for(const struct ktls_caps *caps)
+{
+	struct ktls_policy policy = ktls_policy_measured;
+
+	if (!caps->rekey_rx)
+		policy.offload_min[KTLS_RX] = OLD_RECEIVE_MIN;
+	return policy;
+}
 
 const char *ktls_byte_path_name(enum ktls_byte_path path)
 {

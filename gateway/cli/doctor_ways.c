@@ -161,12 +161,9 @@ static void add_receiving(struct doctor_report *report)
 	bool multishot = report->uring.multishot_recv && report->uring.buf_ring;
 
 	add(report, "receiving",
-	    kernel_both(report) ? DOCTOR_WAY_KERNEL : DOCTOR_WAY_USER, "%s%s",
+	    kernel_both(report) ? DOCTOR_WAY_KERNEL : DOCTOR_WAY_USER, "%s",
 	    multishot ? "one request for many pieces, into shared buffers"
-		      : "a poll and a receive for each piece",
-	    !kernel_both(report)  ? ""
-	    : report->ktls.no_pad ? "; TLS 1.3 in the kernel without a copy"
-				  : "; TLS 1.3 in the kernel with a copy");
+		      : "a poll and a receive for each piece");
 }
 
 static void add_new_keys(struct doctor_report *report)

@@ -246,7 +246,9 @@ static int make_ring(struct worker *w)
 		.on_wake = on_wake,
 		.wake_arg = w,
 	};
-	struct ktls_paths_config paths = {.policy = ktls_policy_measured};
+	struct ktls_paths_config paths = {
+		.policy = ktls_policy_for(&w->shared->caps),
+	};
 	char why[512];
 	int r = uring_create(&config, &w->env.ring);
 

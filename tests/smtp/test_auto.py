@@ -7,7 +7,7 @@ import unittest
 from harness import Relay, Sink, wait_until
 
 FEW = b"Subject: few\r\n\r\nhello\r\n"
-MANY = b"Subject: many\r\n\r\n" + b"0123456789abcdef\r\n" * 64 * 1024
+MANY = b"Subject: many\r\n\r\n" + b"0123456789abcdef\r\n" * 256 * 1024
 
 
 class Auto(unittest.TestCase):

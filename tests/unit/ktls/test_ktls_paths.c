@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "ktls/ktls_caps.h"
 #include "ktls/ktls_paths_private.h"
 #include "ktls/ktls_traffic.h"
 
@@ -142,6 +143,21 @@ static void measured_break_even_of_receiving(void **state)
 		pays(&ktls_policy_measured, 0, ktls_traffic_worth(65536, 1)));
 	assert_true(
 		pays(&ktls_policy_measured, 0, ktls_traffic_worth(1 << 20, 1)));
+}
+
+/* Receiving on 6.1 earns less. */
+static void measured_break_even_of_older_kernels(void **state)
+{
+	struct ktls_caps caps = {.ulp = true};
+	struct ktls_policy older = ktls_policy_for(&caps), newer;
+
+	caps.rekey_rx = caps.rekey_tx = true;
+	newer = ktls_policy_for(&caps);
+	assert_true(pays(&newer, 0, ktls_traffic_worth(1 << 20, 1)));
+	assert_false(pays(&older, 0, ktls_traffic_worth(1 << 20, 1)));
+	assert_true(pays(&older, 0, ktls_traffic_worth(4 << 20, 1)));
+	for (uint64_t tx = 0; tx < 400000; tx += 1000)
+		assert_int_equal(pays(&older, tx, 0), pays(&newer, tx, 0));
 }
 
 static void worth_has_no_overflow(void **state)
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(offload_pays_when_nothing_is_known),
 		cmocka_unit_test(measured_break_even_of_sending),
 		cmocka_unit_test(measured_break_even_of_receiving),
+		cmocka_unit_test(measured_break_even_of_older_kernels),
 		cmocka_unit_test(worth_has_no_overflow),
 		cmocka_unit_test(traffic_begins_with_the_first),
 		cmocka_unit_test(traffic_settles_on_what_goes_on),
