@@ -268,7 +268,6 @@ static void add_original(struct dsn_text *t, const struct dsn_recipient *r,
 {
 	char address[SMTP_ORCPT_MAX + 1];
 	struct smtp_dsn_rcpt params;
-	const char *semicolon;
 	size_t type_len;
 
 	if (!r->dsn ||
@@ -276,10 +275,7 @@ static void add_original(struct dsn_text *t, const struct dsn_recipient *r,
 		    SMTP_PARAMS_OK ||
 	    !params.orcpt)
 		return;
-	semicolon = memchr(params.orcpt, ';', params.orcpt_len);
-	type_len = (size_t)(semicolon - params.orcpt);
-	smtp_xtext_decode(semicolon + 1, params.orcpt_len - type_len - 1,
-			  address);
+	smtp_dsn_original(&params, address, &type_len);
 	dsn_add(t, "Original-Recipient: %.*s; ", (int)type_len, params.orcpt);
 	dsn_add_tame(t, address, strlen(address), utf8);
 	dsn_add(t, "\r\n");

@@ -192,6 +192,22 @@ bool smtp_dsn_orcpt(const char *text, size_t len, struct smtp_dsn_rcpt *out)
 	return true;
 }
 
+void smtp_dsn_original(const struct smtp_dsn_rcpt *rcpt,
+		       char out[SMTP_ORCPT_MAX + 1], size_t *type_len)
+{
+	const char *semicolon = memchr(rcpt->orcpt, ';', rcpt->orcpt_len);
+	size_t len;
+
+	*type_len = (size_t)(semicolon - rcpt->orcpt);
+	len = rcpt->orcpt_len - *type_len - 1;
+	if (!smtp_equal(rcpt->orcpt, *type_len, "utf-8")) {
+		smtp_xtext_decode(semicolon + 1, len, out);
+		return;
+	}
+	memcpy(out, semicolon + 1, len);
+	out[len] = '\0';
+}
+
 /* --- and back --- */
 
 const char *smtp_dsn_mail_write(const struct smtp_dsn_mail *mail,

@@ -64,10 +64,17 @@ const char *smtp_dsn_rcpt_write(const struct smtp_dsn_rcpt *rcpt,
 				char out[SMTP_DSN_RCPT_SIZE]);
 
 /*
+ * smtp_dsn_original() - ORCPT's address as a header field has it: xtext decoded,
+ * one of type utf-8 as it stands (its '+' means itself, RFC 6533 section 3).
+ * @rcpt: has an orcpt.  @type_len: of the address type in front of ';'.
+ */
+void smtp_dsn_original(const struct smtp_dsn_rcpt *rcpt,
+		       char out[SMTP_ORCPT_MAX + 1], size_t *type_len);
+
+/*
  * smtp_xtext_decode() - what xtext (RFC 3461 section 4) stands for, into
  * @out with a NUL; never longer than it.  Nothing but printable ASCII comes
- * of what the readers above let pass, except for the octets of an address
- * type utf-8.
+ * of an ENVID that was read.
  * @out: at least @len + 1 octets.
  */
 void smtp_xtext_decode(const char *text, size_t len, char *out);

@@ -35,16 +35,13 @@ static void check_again(const struct smtp_path *path, enum smtp_path_kind kind)
 	assert(!path->domain || strcmp(path->domain, again.domain) == 0);
 }
 
-/* What xtext stands for goes into a header field. */
-static void check_xtext(const char *text, size_t len, bool utf8)
+/* What comes of it goes into a header field. */
+static void check_decoded(const char *text, bool utf8)
 {
-	char out[SMTP_ORCPT_MAX + 1];
-
-	assert(len > 0 && len < sizeof(out));
-	smtp_xtext_decode(text, len, out);
-	check_printable(out, strlen(out));
-	for (const char *at = out; !utf8 && *at; at++)
-		assert((unsigned char)*at < 0x7f);
+	assert(text[0] != '\0');
+	check_printable(text, strlen(text));
+	for (; !utf8 && *text; text++)
+		assert((unsigned char)*text < 0x7f);
 }
 
 /* What is kept is read again as the same. */
@@ -52,6 +49,7 @@ static void check_mail_dsn(const struct smtp_dsn_mail *dsn)
 {
 	char text[SMTP_DSN_MAIL_SIZE];
 	struct smtp_mail_params again;
+	char id[SMTP_ENVID_MAX + 1];
 
 	smtp_dsn_mail_write(dsn, text);
 	assert(smtp_params_mail(text, strlen(text), &again) == SMTP_PARAMS_OK);
@@ -60,13 +58,16 @@ static void check_mail_dsn(const struct smtp_dsn_mail *dsn)
 	if (!dsn->envid)
 		return;
 	assert(memcmp(again.dsn.envid, dsn->envid, dsn->envid_len) == 0);
-	check_xtext(dsn->envid, dsn->envid_len, false);
+	smtp_xtext_decode(dsn->envid, dsn->envid_len, id);
+	check_decoded(id, false);
 }
 
 static void check_rcpt_dsn(const char *params, size_t len)
 {
 	char text[SMTP_DSN_RCPT_SIZE];
 	struct smtp_dsn_rcpt dsn, again;
+	char address[SMTP_ORCPT_MAX + 1];
+	size_t type_len;
 
 	if (smtp_params_rcpt(params, len, &dsn) != SMTP_PARAMS_OK)
 		return;
@@ -77,7 +78,8 @@ static void check_rcpt_dsn(const char *params, size_t len)
 	if (!dsn.orcpt)
 		return;
 	assert(memcmp(again.orcpt, dsn.orcpt, dsn.orcpt_len) == 0);
-	check_xtext(dsn.orcpt, dsn.orcpt_len, dsn.utf8);
+	smtp_dsn_original(&dsn, address, &type_len);
+	check_decoded(address, dsn.utf8);
 }
 
 static void check_path(const struct smtp_command *command)

@@ -200,6 +200,27 @@ static void xtext_is_decoded(void **state)
 	assert_string_equal(out, "a+b@x");
 }
 
+static const char *original(const char *text)
+{
+	static char out[SMTP_ORCPT_MAX + 1];
+	struct smtp_dsn_rcpt params;
+	size_t type_len;
+
+	assert_int_equal(rcpt(text, &params), SMTP_PARAMS_OK);
+	smtp_dsn_original(&params, out, &type_len);
+	assert_int_equal(params.orcpt[type_len], ';');
+	return out;
+}
+
+static void an_original_recipient_by_its_type(void **state)
+{
+	assert_string_equal(original(" ORCPT=rfc822;a+2Bb@x"), "a+b@x");
+	/* a plus of type utf-8 is none that stands for something */
+	assert_string_equal(original(" ORCPT=utf-8;a+07b@x"), "a+07b@x");
+	assert_string_equal(original(" ORCPT=UTF-8;\\x{E4}+41@x"),
+			    "\\x{E4}+41@x");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +232,7 @@ int main(void)
 		cmocka_unit_test(lengths_are_bounded),
 		cmocka_unit_test(the_longest_of_all_fits),
 		cmocka_unit_test(xtext_is_decoded),
+		cmocka_unit_test(an_original_recipient_by_its_type),
 	};
 
 	return cmocka_run_group_tests_name("smtp_dsn", tests, NULL, NULL);
