@@ -40,6 +40,14 @@ def entries(relay, *args):
     return of_type(lines(relay, "list", "--limit", "0", *args), "entry")
 
 
+def wait_for_an_attempt(relay):
+    """Until the dead next hop was found to be dead: then one message is
+    deferred, and all is quiet."""
+    wait_until(lambda: any(
+        row["unreachable"] for row in of_type(lines(relay, "summary"),
+                                              "destination")), "an attempt")
+
+
 def ask(relay, text):
     """Says text on the admin socket; the first line back."""
     with socket.socket(socket.AF_UNIX) as s:
@@ -72,6 +80,7 @@ class Looking(unittest.TestCase):
                                 [f"to{n}@two.test", "also@three.test"])
                 client.data(b"Subject: %d\r\nX-Tag: t\r\n\r\nbody %d\r\n"
                             % (n, n))
+        wait_for_an_attempt(cls.relay)
 
     @classmethod
     def tearDownClass(cls):
@@ -257,6 +266,8 @@ class Acting(unittest.TestCase):
             for n in range(count):
                 client.envelope(f"from{n}@a.test", [f"to{n}@one.test"])
                 client.data(b"X-Tag: %d\r\n\r\nbody\r\n" % n)
+        if count:
+            wait_for_an_attempt(relay)
         return relay
 
     def sink_for(self, relay, **options):
