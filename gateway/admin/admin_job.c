@@ -9,6 +9,8 @@
 #define DOMAIN_COST 2
 /* On top of looking at it: records, a line of the log. */
 #define ACTION_COST 8
+/* Of 2 ms; then a disk that hangs holds up no answer. */
+#define RESTS_MAX 5000
 
 struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 {
@@ -120,6 +122,57 @@ static enum queue_verb verb_of(enum admin_command command)
 	return verbs[command];
 }
 
+static void note_spool(struct admin_job *job, struct spool *spool)
+{
+	job->spool = spool;
+	for (unsigned i = 0; i < job->spool_count; i++)
+		if (job->spools[i].spool == spool)
+			return;
+	if (job->spool_count < ADMIN_JOB_SPOOLS)
+		job->spools[job->spool_count++].spool = spool;
+}
+
+static uint64_t written(const struct spool *spool)
+{
+	const struct spool_stats *stats = spool_stats(spool);
+
+	return stats->accepted + stats->results;
+}
+
+static void set_targets(struct admin_job *job)
+{
+	for (unsigned i = 0; i < job->spool_count; i++)
+		job->spools[i].target =
+			written(job->spools[i].spool) +
+			spool_sync_pending(job->spools[i].spool);
+}
+
+/* A message that fails meanwhile is never counted: then nothing pending, or
+ * the limit, ends the wait. */
+static bool all_written(const struct admin_job *job)
+{
+	for (unsigned i = 0; i < job->spool_count; i++)
+		if (written(job->spools[i].spool) < job->spools[i].target &&
+		    spool_sync_pending(job->spools[i].spool) > 0)
+			return false;
+	return true;
+}
+
+/* An action is said to be done when the disk has it. */
+static bool is_durable(struct admin_job *job)
+{
+	bool enough = ++job->rests > RESTS_MAX;
+
+	if (job->phase == ADMIN_JOB_STORES) {
+		if (queue_act_storing(job->queue) && !enough)
+			return false;
+		set_targets(job);
+		job->phase = ADMIN_JOB_WRITES;
+		job->rests = 0;
+	}
+	return all_written(job) || enough;
+}
+
 static bool on_entry(void *arg, const struct queue_entry *entry)
 {
 	struct admin_job *job = arg;
@@ -134,7 +187,7 @@ static bool on_entry(void *arg, const struct queue_entry *entry)
 	};
 
 	job->counts.seen++;
-	job->spool = entry->spool;
+	note_spool(job, entry->spool);
 	job->look.budget -= ACTION_COST;
 	count(&job->counts, queue_act(job->queue, entry, &action));
 	return !queue_act_behind(job->queue, job->spool);
@@ -197,7 +250,7 @@ static bool turn(struct admin_job *job, int budget)
 
 enum admin_job_result admin_job_turn(struct admin_job *job, int budget)
 {
-	if (!admin_port_cancelled(job->port)) {
+	if (job->phase == ADMIN_JOB_WALKS && !admin_port_cancelled(job->port)) {
 		if (job->tracing)
 			return ADMIN_JOB_WAITS;
 		if (admin_port_full(job->port))
@@ -207,6 +260,10 @@ enum admin_job_result admin_job_turn(struct admin_job *job, int budget)
 		if (turn(job, budget) && !job->no_memory)
 			return ADMIN_JOB_MORE;
 	}
+	if (job->phase == ADMIN_JOB_WALKS && job->spool_count > 0)
+		job->phase = ADMIN_JOB_STORES;
+	if (job->phase != ADMIN_JOB_WALKS && !is_durable(job))
+		return ADMIN_JOB_RESTS;
 	job->counts.no_memory = job->no_memory;
 	admin_port_finish(job->port, &job->counts, false);
 	return ADMIN_JOB_DONE;

@@ -16,6 +16,15 @@ enum admin_job_result {
 	ADMIN_JOB_DONE,
 };
 
+/* What an action waits for when it has seen all. */
+enum admin_job_phase {
+	ADMIN_JOB_WALKS,
+	ADMIN_JOB_STORES, /* notifications */
+	ADMIN_JOB_WRITES, /* records */
+};
+
+#define ADMIN_JOB_SPOOLS 16
+
 struct admin_job {
 	struct admin_job *next; /* the agent's */
 	struct queue *queue;
@@ -25,7 +34,16 @@ struct admin_job {
 	struct queue_look look;
 	struct queue_domains *domains;
 	struct spool *spool; /* actions: the last one's */
-	uint32_t number;     /* likewise, see queue_act.h */
+	/* Where it has put records, and how many there are to be written until
+	 * its own are. */
+	struct admin_job_spool {
+		struct spool *spool;
+		uint64_t target;
+	} spools[ADMIN_JOB_SPOOLS];
+	unsigned spool_count;
+	enum admin_job_phase phase;
+	unsigned rests;	 /* in that phase */
+	uint32_t number; /* likewise, see queue_act.h */
 	struct queue_trace trace;
 	bool tracing;
 	uint64_t dropped; /* lines since the last one that was put */

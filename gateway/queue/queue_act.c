@@ -295,6 +295,11 @@ bool queue_act_behind(const struct queue *queue, const struct spool *spool)
 	       (spool && spool_sync_pending(spool) >= RECORDS_MAX);
 }
 
+bool queue_act_storing(const struct queue *queue)
+{
+	return queue->bouncing > 0;
+}
+
 enum queue_acted queue_suspend(struct queue *queue,
 			       const struct queue_domain *domain,
 			       const char *name, bool on)

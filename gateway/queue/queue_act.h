@@ -49,6 +49,10 @@ void queue_acted(struct queue *queue);
  * NULL) that a while should pass. */
 bool queue_act_behind(const struct queue *queue, const struct spool *spool);
 
+/* queue_act_storing() - notifications are being stored, after which results
+ * are recorded. */
+bool queue_act_storing(const struct queue *queue);
+
 /* queue_suspend() - the destination of @domain, if @name (suspended.h) means
  * it: suspend it, or (@on false) let it go on. */
 enum queue_acted queue_suspend(struct queue *queue,
