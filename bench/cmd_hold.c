@@ -17,7 +17,7 @@
 #include "bench/bench_cmd.h"
 #include "bench/bench_memory.h"
 #include "bench/bench_opt.h"
-#include "bench/source_session.h"
+#include "bench/source/source_session.h"
 
 struct hold_config {
 	struct source_config source;

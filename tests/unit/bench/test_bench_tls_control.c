@@ -6,9 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/tls_control.h"
-#include "bench/tls_dial.h"
-#include "bench/tls_serve.h"
+#include "bench/tls/tls_control.h"
+#include "bench/tls/tls_dial.h"
+#include "bench/tls/tls_serve.h"
 
 struct pair {
 	struct tls_control a; /* under test */

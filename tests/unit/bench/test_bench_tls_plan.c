@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/tls_plan.h"
-#include "bench/tls_source.h"
+#include "bench/tls/tls_plan.h"
+#include "bench/tls/tls_source.h"
 
 /* --- lists --- */
 

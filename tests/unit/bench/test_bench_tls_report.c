@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "bench/tls_report.h"
+#include "bench/tls/tls_report.h"
 
 enum {
 	REPEATS = 3,

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "bench/tls_stats.h"
+#include "bench/tls/tls_stats.h"
 
 #define UNKNOWN ((double)NAN)
 
