@@ -3,6 +3,7 @@
 that need the network are repeated. Without network, without root."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ os.environ["RINGPOST_KERNEL_CACHE"] = FOLDER.name
 import debian  # noqa: E402
 import machines  # noqa: E402
 import paths  # noqa: E402
+import userland  # noqa: E402
 
 NAMES = ("usr/bin/linux.uml", "usr/lib/modules/tls.ko", "usr/share/with blank",
          "etc/fstab")
@@ -160,6 +162,18 @@ class Steps(Quiet):
         self.addCleanup(setattr, debian, "STEP_LIMIT", limit)
         with self.assertRaisesRegex(debian.Unavailable, "not done after"):
             debian.run_quietly(["sleep", "1000"], "this step")
+
+
+class Mounts(unittest.TestCase):
+    @unittest.skipIf(os.geteuid() != 0, "only root enters a chroot")
+    def test_why_there_are_none(self):
+        """A chroot in a folder that is no mount point."""
+        child = os.fork()
+        if child == 0:
+            os.chroot(FOLDER.name)
+            os._exit(userland.own_mounts_error())
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self.assertIn(status, (errno.EINVAL, errno.EPERM))
 
 
 class Versions(unittest.TestCase):

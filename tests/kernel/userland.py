@@ -32,6 +32,23 @@ def call(name, *args):
         raise OSError(error, f"{name}{args}: {os.strerror(error)}")
 
 
+def own_mounts_error():
+    """Why no process here can have mounts of its own: errno, or 0."""
+    child = os.fork()
+    if child == 0:
+        error = 255
+        try:
+            call("unshare", CLONE_NEWNS | CLONE_NEWPID)
+            call("mount", "none", "/", None,
+                 ctypes.c_ulong(MS_REC | MS_PRIVATE), None)
+            error = 0
+        except OSError as e:
+            error = e.errno
+        finally:
+            os._exit(error)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def bind(source, target, read_only=False):
     """Shows source at target, below which nothing else was mounted."""
     if os.path.isdir(source):
@@ -157,6 +174,13 @@ class DebianRoot:
         if os.geteuid() != 0:
             raise Unavailable(f"a root of Debian {self.name} can only be made "
                               "by root")
+        error = own_mounts_error()
+        if error:
+            raise Unavailable(
+                f"a root of Debian {self.name} needs mounts of its own, and "
+                f"here they can't be made ({os.strerror(error)}): a container "
+                "needs CAP_SYS_ADMIN, a chroot's root must be a mount point "
+                "(mount --bind DIR DIR)")
         what = f"the root of Debian {self.name}"
         with locked(self.name):
             if os.path.isdir(self.root) and not listed(self.root) and \
