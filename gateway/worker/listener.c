@@ -5,10 +5,16 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Connections that wait to be accepted; the kernel's somaxconn bounds it. */
 #define BACKLOG 4096
+
+enum {
+	BIND_PAUSE_MS = 20,
+	BIND_TRIES = 150, /* three seconds */
+};
 
 static int on(int fd, int level, int name)
 {
@@ -40,10 +46,27 @@ static int bind_one(const struct config_endpoint *address, bool shared)
 	return r;
 }
 
+/*
+ * A relay that was killed holds its sockets for a moment longer than it lives:
+ * the kernel takes its ring apart behind its back, and accepts in it have a
+ * reference. Who restarts it at once must not be refused.
+ */
+static int bind_alone(const struct config_endpoint *address)
+{
+	const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
+	int fd = bind_one(address, false);
+
+	for (int i = 0; fd == -EADDRINUSE && i < BIND_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		fd = bind_one(address, false);
+	}
+	return fd;
+}
+
 int listener_bind(const struct config_endpoint *address, bool alone)
 {
 	if (alone) {
-		int fd = bind_one(address, false);
+		int fd = bind_alone(address);
 
 		if (fd < 0)
 			return fd;

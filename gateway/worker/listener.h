@@ -13,7 +13,8 @@
 /*
  * listener_bind() - one bound socket, not yet listening.
  * @alone: first try the address without SO_REUSEPORT, so that another program
- * (or another relay of the same user) on it is noticed.
+ * (or another relay of the same user) on it is noticed. One in use is tried
+ * for three seconds: it may be that of a relay that was just killed. Blocks.
  * Returns the descriptor, owned by the caller, or -errno.
  */
 int listener_bind(const struct config_endpoint *address, bool alone);

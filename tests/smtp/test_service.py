@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import unittest
 
 from harness import RINGPOST, Closed, Relay, Sink, fresh_folder, openssl
 
-# As issue 2 gives it, word for word but for the two ports and the spool.
+# As it was first promised, word for word but for the two ports and the spool.
 EXAMPLE = """\
 hostname: relay.example.test
 spool: {{path: {spool}}}
@@ -23,7 +24,7 @@ routes:
 
 
 class Example(unittest.TestCase):
-    def test_configuration_of_the_issue_works_as_written(self):
+    def test_configuration_works_as_written(self):
         folder = fresh_folder("example")
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
                 os.path.join(folder, "key.pem"), "-out",
@@ -42,6 +43,17 @@ class Example(unittest.TestCase):
 
 
 class Start(unittest.TestCase):
+    def test_port_in_use_for_a_moment(self):
+        """By what a killed relay has left in the kernel, say."""
+        other = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(other.close)
+        relay = Relay()
+        relay.port = other.getsockname()[1]
+        relay.config["listen"][0]["address"] = f"127.0.0.1:{relay.port}"
+        threading.Timer(0.5, other.close).start()
+        with relay, relay.client() as client:
+            client.greet()
+
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             relay = Relay()
