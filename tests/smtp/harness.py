@@ -7,6 +7,7 @@ The programs under test are taken from RINGPOST_BUILD (default: build/).
 
 import atexit
 import functools
+import glob
 import json
 import os
 import random
@@ -41,6 +42,23 @@ def scratch():
 
 def fresh_folder(name):
     return tempfile.mkdtemp(prefix=name + "-", dir=scratch())
+
+
+class TidyResult(unittest.TextTestResult):
+    """Spools take room in advance, and a spool refuses mail long before the
+    disk is full: those that a test made go with it."""
+
+    def spools(self):
+        return set(glob.glob(os.path.join(scratch(), "*", "spool")))
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.others = self.spools()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        for folder in self.spools() - self.others:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 # --- programs of packages that are unpacked, not installed --------------------
