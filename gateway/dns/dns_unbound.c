@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,22 @@ static int configure(struct ub_ctx *ctx, const struct config_resolver *c)
 	return r;
 }
 
+/* One at a time: what libunbound has once in a process (the lock of its log,
+ * for one) it makes with the first context, and not so that a second thread
+ * could ask at that moment. Workers start together. */
+static struct ub_ctx *make_context(const struct config_resolver *config,
+				   int *error)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	struct ub_ctx *ctx;
+
+	pthread_mutex_lock(&one);
+	ctx = ub_ctx_create();
+	*error = ctx ? configure(ctx, config) : UB_NOMEM;
+	pthread_mutex_unlock(&one);
+	return ctx;
+}
+
 int dns_unbound_create(const struct config_resolver *config, struct uring *ring,
 		       struct dns_source **out)
 {
@@ -235,12 +252,11 @@ int dns_unbound_create(const struct config_resolver *config, struct uring *ring,
 	u->source.ops = &ops;
 	u->ring = ring;
 	u->retry = (struct uring_timer){.fn = on_retry, .owner = u};
-	u->ctx = ub_ctx_create();
+	u->ctx = make_context(config, &r);
 	if (!u->ctx) {
 		free(u);
 		return -ENOMEM;
 	}
-	r = configure(u->ctx, config);
 	if (r != 0) {
 		log_error("dns.resolver", L_STR("error", ub_strerror(r)));
 		destroy(&u->source);
