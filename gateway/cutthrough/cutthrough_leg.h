@@ -133,7 +133,34 @@ void cutthrough_unwait(struct cutthrough_leg *leg);
 /* Bring those that wait and connections together. */
 void cutthrough_pump(struct cutthrough_hop *hop);
 
-/* --- cutthrough_leg.c: the table --- */
+/* --- cutthrough_steps.c: the table --- */
+
+/* Which of the configuration's times bounds a state. */
+enum cutthrough_time {
+	CUTTHROUGH_CLOCK_NONE,
+	CUTTHROUGH_CLOCK_REPLY,
+	CUTTHROUGH_CLOCK_TRANSMIT,
+	CUTTHROUGH_CLOCK_FINAL,
+};
+
+/* One step: does what the input asks for, says the state that follows. */
+typedef enum cutthrough_state (*cutthrough_handler)(struct cutthrough_leg *);
+
+struct cutthrough_row {
+	const char *at; /* where it was, in words */
+	enum cutthrough_time clock;
+	cutthrough_handler on[CUTTHROUGH_INPUTS];
+};
+
+extern const struct cutthrough_row cutthrough_rows[CUTTHROUGH_STATES];
+
+void cutthrough_command(struct cutthrough_leg *leg, const char *line,
+			size_t len);
+void cutthrough_send_recipient(struct cutthrough_leg *leg);
+/* A request is open: it gets what we know as its answer. */
+enum cutthrough_state cutthrough_lost_asked(struct cutthrough_leg *leg);
+
+/* --- cutthrough_leg.c: the way through it --- */
 
 /* The only entrance for inputs; tells the owner last, so the leg may be gone
  * when it returns. */
