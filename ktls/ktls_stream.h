@@ -42,10 +42,10 @@ struct ktls_stream;
 /* What the streams of one thread share. Borrowed by its streams. */
 struct ktls_env {
 	struct uring *ring;
-	struct uring_bufs *bufs;	  /* receive buffers, >= 20000 bytes each */
-	const struct ktls_caps *caps;	  /* shared by all threads */
+	struct uring_bufs *bufs;      /* receive buffers, >= 20000 bytes each */
+	const struct ktls_caps *caps; /* shared by all threads */
 	const struct ktls_kernel *kernel; /* injected setsockopt */
-	struct ktls_paths *paths;	  /* of file ranges; NULL: only mapped */
+	struct ktls_paths *paths; /* of file ranges; NULL: only mapped */
 	/* Full records under one key before it is changed; 0: what RFC 8446
 	 * section 5.5 allows, rounded down. */
 	uint64_t record_limit;
@@ -56,10 +56,10 @@ enum ktls_event {
 	KTLS_EVENT_SECURE,    /* handshake done; ktls_stream_info() is valid */
 	KTLS_EVENT_READABLE,  /* more bytes to peek */
 	KTLS_EVENT_WRITTEN,   /* the output queue ran empty */
-	KTLS_EVENT_EOF,	      /* peer ended in order: FIN when plain, close_notify
+	KTLS_EVENT_EOF,	   /* peer ended in order: FIN when plain, close_notify
 			       * under TLS; read what is left, then close */
-	KTLS_EVENT_FAILED,    /* see ktls_stream_failure(); close it */
-	KTLS_EVENT_CLOSED,    /* last event */
+	KTLS_EVENT_FAILED, /* see ktls_stream_failure(); close it */
+	KTLS_EVENT_CLOSED, /* last event */
 };
 const char *ktls_event_name(enum ktls_event event);
 
@@ -67,19 +67,19 @@ typedef void (*ktls_stream_fn)(void *owner, enum ktls_event event);
 
 enum ktls_failure {
 	KTLS_FAILURE_NONE,
-	KTLS_FAILURE_CONNECT,	/* error = errno of connect */
-	KTLS_FAILURE_IO,	/* error = errno of send or receive (ECONNRESET...) */
+	KTLS_FAILURE_CONNECT, /* error = errno of connect */
+	KTLS_FAILURE_IO, /* error = errno of send or receive (ECONNRESET...) */
 	KTLS_FAILURE_TRUNCATED, /* FIN without close_notify under TLS */
 	KTLS_FAILURE_HANDSHAKE, /* text says why */
 	KTLS_FAILURE_VERIFY,	/* the server is not who it should be */
 	KTLS_FAILURE_INJECTION, /* clear text behind STARTTLS */
-	KTLS_FAILURE_RECORD,	/* bad record (EBADMSG, EMSGSIZE): fatal alert */
-	KTLS_FAILURE_ALERT,	/* peer sent a fatal alert: text names it */
-	KTLS_FAILURE_REKEY,	/* KeyUpdate that this kernel can't follow: nothing
+	KTLS_FAILURE_RECORD, /* bad record (EBADMSG, EMSGSIZE): fatal alert */
+	KTLS_FAILURE_ALERT,  /* peer sent a fatal alert: text names it */
+	KTLS_FAILURE_REKEY,  /* KeyUpdate that this kernel can't follow: nothing
 				 * more can be read, but what is written still
 				 * goes out when it is closed with FLUSH */
-	KTLS_FAILURE_INSTALL,	/* second setsockopt failed after the first */
-	KTLS_FAILURE_INTERNAL,	/* out of memory or operations */
+	KTLS_FAILURE_INSTALL,  /* second setsockopt failed after the first */
+	KTLS_FAILURE_INTERNAL, /* out of memory or operations */
 };
 
 struct ktls_failure_info {
@@ -91,12 +91,12 @@ struct ktls_failure_info {
 /* How a connection is protected, for logs and Received. */
 struct ktls_stream_info {
 	bool tls;
-	struct ktls_info agreed;		    /* when tls */
-	bool offload[KTLS_DIRECTIONS];		    /* keys in the kernel */
-	enum ktls_reason reason[KTLS_DIRECTIONS];   /* why not */
-	int reason_error;			    /* errno of SETSOCKOPT */
-	uint64_t bytes_in, bytes_out;		    /* application bytes */
-	uint64_t path_bytes[KTLS_PATHS]; /* those of file ranges, by path */
+	struct ktls_info agreed;		  /* when tls */
+	bool offload[KTLS_DIRECTIONS];		  /* keys in the kernel */
+	enum ktls_reason reason[KTLS_DIRECTIONS]; /* why not */
+	int reason_error;			  /* errno of SETSOCKOPT */
+	uint64_t bytes_in, bytes_out;		  /* application bytes */
+	uint64_t path_bytes[KTLS_PATHS];  /* those of file ranges, by path */
 	unsigned rekeys[KTLS_DIRECTIONS]; /* changes of keys in the kernel */
 };
 
@@ -106,7 +106,8 @@ struct ktls_stream_private;
 
 /* Embedded in its owner; all members private. */
 struct ktls_stream {
-	struct ktls_stream_private *p; /* owned; NULL before open, after CLOSED */
+	struct ktls_stream_private
+		*p; /* owned; NULL before open, after CLOSED */
 };
 
 /*

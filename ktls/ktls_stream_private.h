@@ -3,11 +3,12 @@
  * Inside a stream.
  *
  * A stream has a life (enum kstream_state) and, for each direction, a path
- * (enum kstream_path) that bytes take.  ktls_stream.c holds the table of
+ * (enum kstream_path) that bytes take.  ktls_stream_states.c has the table of
  * states and inputs and is the one place that writes the state; the handlers
  * of the other files return the next state.
  *
- *   ktls_stream.c            calls of the owner, table, driver
+ *   ktls_stream.c            calls of the owner
+ *   ktls_stream_states.c     the table, the driver
  *   ktls_stream_handshake.c  records read one by one, fed to the engine
  *   ktls_stream_offload.c    what goes to the kernel and what doesn't
  *   ktls_stream_recv.c       receiving on every path
@@ -230,11 +231,11 @@ struct ktls_stream_private {
 	enum kstream_end end;
 	unsigned pending; /* 1 << enum ktls_event, for the owner */
 	unsigned held;	  /* the same, for when the forward has ended */
-	struct ktls_forward *forward; /* borrowed; NULL: in none */
+	struct ktls_forward *forward;	 /* borrowed; NULL: in none */
 	struct kstream_sparing *sparing; /* owned; NULL: takes freely */
 	struct ktls_pipe *pipe; /* owned: of a forward that was cancelled while
 				 * its splice was in flight here */
-	bool running;	  /* the driver is on the stack */
+	bool running;		/* the driver is on the stack */
 	bool paused;
 	bool recv_cancelled; /* ops.recv is being cancelled */
 	bool written_due;    /* WRITTEN has to follow */
@@ -277,6 +278,12 @@ struct ktls_stream_private {
 
 /* ktls_stream.c */
 
+/* kstream_write() - queue, as ktls_stream_write() and _send() do. */
+int kstream_write(struct ktls_stream_private *p, const void *data, size_t len,
+		  bool copy);
+
+/* ktls_stream_states.c */
+
 /* kstream_fail() - note the first failure; returns the state that follows.
  * @text is copied; NULL: the kind's own text. */
 enum kstream_state kstream_fail(struct ktls_stream_private *p,
@@ -286,12 +293,14 @@ enum kstream_state kstream_fail(struct ktls_stream_private *p,
 enum kstream_sends kstream_allowed(const struct ktls_stream_private *p);
 /* kstream_say() - an event is due to the owner. */
 void kstream_say(struct ktls_stream_private *p, enum ktls_event event);
+/* kstream_set_state() - a call of the owner's leads to @next, which has to be
+ * one that may follow. */
+void kstream_set_state(struct ktls_stream_private *p, enum kstream_state next);
+/* kstream_drive() - timers and waits of a new stream lead to the driver. */
+void kstream_drive(struct ktls_stream_private *p);
 /* kstream_kick() - something is to do: the driver runs in the next turn, or
  * goes on when it is on the stack. */
 void kstream_kick(struct ktls_stream_private *p);
-/* kstream_write() - queue, as ktls_stream_write() and _send() do. */
-int kstream_write(struct ktls_stream_private *p, const void *data, size_t len,
-		  bool copy);
 /* kstream_target() - where an operation's events go. */
 struct uring_target kstream_target(struct ktls_stream_private *p,
 				   enum kstream_input input);
