@@ -5,7 +5,7 @@
 
 #include "gateway/cli/cli.h"
 #include "gateway/config/config.h"
-#include "gateway/worker/serve.h"
+#include "gateway/serve/serve.h"
 
 int cli_serve(const struct cli_options *options)
 {

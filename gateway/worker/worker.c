@@ -40,6 +40,7 @@ struct worker_listener {
 
 struct worker {
 	const struct worker_shared *shared;
+	struct snapshot *snapshot; /* owned reference; for new sessions */
 	unsigned index;
 	pthread_t thread;
 
@@ -242,7 +243,7 @@ static int fail(const char *what, int error)
 static int make_ring(struct worker *w)
 {
 	struct uring_config config = {
-		.level = w->shared->config->uring,
+		.level = w->snapshot->config->uring,
 		.on_wake = on_wake,
 		.wake_arg = w,
 	};
@@ -262,7 +263,7 @@ static int make_ring(struct worker *w)
 			      &w->env.bufs);
 	if (r < 0)
 		return fail("receive buffers", r);
-	paths.policy.path = w->shared->config->body_path;
+	paths.policy.path = w->snapshot->config->body_path;
 	r = ktls_paths_create(&paths, &w->env.paths);
 	if (r < 0)
 		return fail("byte paths", r);
@@ -274,7 +275,7 @@ static int make_ring(struct worker *w)
 static int make_dns(struct worker *w)
 {
 	struct dns_config config = {
-		.config = w->shared->config,
+		.config = w->snapshot->config,
 		.ring = w->env.ring,
 	};
 	int r = dns_create(&config, &w->dns);
@@ -285,9 +286,9 @@ static int make_dns(struct worker *w)
 static int make_queue(struct worker *w)
 {
 	struct queue_config config = {
-		.config = w->shared->config,
+		.config = w->snapshot->config,
 		.env = &w->env,
-		.hops = w->shared->hops,
+		.hops = w->snapshot->hops,
 		.dns = w->dns,
 		.throttles = w->shared->throttles,
 		.suspended = w->shared->suspended,
@@ -319,9 +320,9 @@ static int make_agent(struct worker *w)
 static int make_cutthrough(struct worker *w)
 {
 	struct cutthrough_config config = {
-		.config = w->shared->config,
+		.config = w->snapshot->config,
 		.env = &w->env,
-		.hops = w->shared->hops,
+		.hops = w->snapshot->hops,
 	};
 	int r = cutthrough_create(&config, &w->cutthrough);
 
@@ -331,7 +332,7 @@ static int make_cutthrough(struct worker *w)
 static int make_spools(struct worker *w)
 {
 	struct spool_set_config config = {
-		.config = w->shared->config,
+		.config = w->snapshot->config,
 		.worker = w->index,
 		.ring = w->env.ring,
 		.found = on_found,
@@ -343,7 +344,7 @@ static int make_spools(struct worker *w)
 
 static int make_inbound(struct worker *w)
 {
-	const struct config *c = w->shared->config;
+	const struct config *c = w->snapshot->config;
 	struct inbound_config config = {
 		.config = c,
 		.env = &w->env,
@@ -462,7 +463,7 @@ static void *run(void *arg)
 
 static int prepare(struct worker *w, const int *fds)
 {
-	size_t n = w->shared->config->listener_count;
+	size_t n = w->snapshot->config->listener_count;
 
 	w->listeners = calloc(n, sizeof(w->listeners[0]));
 	if (!w->listeners)
@@ -471,7 +472,7 @@ static int prepare(struct worker *w, const int *fds)
 	for (size_t i = 0; i < n; i++)
 		w->listeners[i] = (struct worker_listener){
 			.worker = w,
-			.shared = &w->shared->listeners[i],
+			.shared = &w->snapshot->listeners[i],
 			.fd = fds[i],
 			.retry = {.fn = on_accept_retry,
 				  .owner = &w->listeners[i]},
@@ -479,8 +480,8 @@ static int prepare(struct worker *w, const int *fds)
 	return 0;
 }
 
-int worker_start(const struct worker_shared *shared, unsigned index,
-		 const int *fds, struct worker **out)
+int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
+		 unsigned index, const int *fds, struct worker **out)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	char name[16];
@@ -489,6 +490,7 @@ int worker_start(const struct worker_shared *shared, unsigned index,
 	if (!w)
 		return -ENOMEM;
 	w->shared = shared;
+	w->snapshot = snapshot_ref(snapshot);
 	w->index = index;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->started, NULL);
@@ -498,6 +500,7 @@ int worker_start(const struct worker_shared *shared, unsigned index,
 		r = -pthread_create(&w->thread, NULL, run, w);
 	if (r < 0) {
 		free(w->listeners);
+		snapshot_unref(&w->snapshot);
 		free(w);
 		return r;
 	}
@@ -581,6 +584,7 @@ int worker_join(struct worker **pointer)
 	pthread_cond_destroy(&w->started);
 	pthread_mutex_destroy(&w->lock);
 	free(w->listeners);
+	snapshot_unref(&w->snapshot);
 	free(w);
 	*pointer = NULL;
 	return (int)(intptr_t)result;

@@ -13,19 +13,17 @@
 #include "gateway/admin/admin_core.h"
 #include "gateway/config/config.h"
 #include "gateway/inbound/inbound.h"
-#include "gateway/outbound/next_hop.h"
+#include "gateway/worker/snapshot.h"
 #include "ktls/ktls_caps.h"
 #include "ktls/ktls_install.h"
 
 struct worker;
 
-/* What all workers use; made by serve, read-only while they run. */
+/* What all workers use, whatever the configuration; made by serve, read-only
+ * while they run. */
 struct worker_shared {
-	const struct config *config;
 	struct ktls_caps caps;
 	const struct ktls_kernel *kernel;
-	struct inbound_listener *listeners; /* one per config->listeners */
-	struct next_hop *hops;		    /* one per config->routes */
 	struct inbound_admission *admission;
 	struct throttles *throttles;
 	struct suspended *suspended;
@@ -41,13 +39,14 @@ enum worker_order {
 /*
  * worker_start() - make the thread; it opens its spool logs (recovery),
  * takes its listeners and turns its ring.
- * @shared: borrowed until worker_join().  @index: 0 .. config->workers - 1.
+ * @shared: borrowed until worker_join().  @snapshot: a reference is taken.
+ * @index: 0 .. config->workers - 1.
  * @fds: its bound sockets, one per listener; taken.
  * @out: returned owned.  Returns 0 or -errno; the thread reports its own
  * start by worker_wait_ready().
  */
-int worker_start(const struct worker_shared *shared, unsigned index,
-		 const int *fds, struct worker **out);
+int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
+		 unsigned index, const int *fds, struct worker **out);
 
 /* worker_wait_ready() - until the worker accepts mail (0) or has failed to
  * start (a sysexits code; it has said why in the log). */

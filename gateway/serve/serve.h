@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ringpost serve`: the control thread and its workers. */
-#ifndef GATEWAY_WORKER_SERVE_H
-#define GATEWAY_WORKER_SERVE_H
+#ifndef GATEWAY_SERVE_SERVE_H
+#define GATEWAY_SERVE_SERVE_H
 
 #include "gateway/config/config.h"
 

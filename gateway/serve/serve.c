@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control thread: makes what the workers share, starts them, waits for
+ * signals, ends them.  All that may block happens here.
+ */
+#include "gateway/serve/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/log/log.h"
+#include "gateway/serve/serve_private.h"
+
+/* Next hops whose names could not be resolved are tried again this often. */
+#define RESOLVE_SECONDS 30
+
+uint64_t serve_monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static int make_snapshot(struct serve *s, struct config *config)
+{
+	struct snapshot_error error = {0};
+	int r = snapshot_create(config, &s->snapshot, &error);
+
+	if (r == -EINVAL)
+		log_error(
+			error.route ? "serve.route" : "serve.certificate",
+			L_STR(error.route ? "match" : "address", error.subject),
+			L_UINT("line", error.line),
+			L_STR("error", error.tls.text));
+	if (r == 0)
+		snapshot_resolve(s->snapshot, true);
+	return r == 0 ? EX_OK : r == -EINVAL ? EX_CONFIG : EX_OSERR;
+}
+
+/* Until a signal asks for the end (it is returned) or a worker has died. */
+static int serve_until_signal(struct serve *s)
+{
+	unsigned seconds = 0;
+
+	while (serve_all_running(s)) {
+		int signal = serve_wait_signal(s, 1000000000u);
+
+		if (signal == SIGHUP)
+			(void)log_reopen();
+		else if (signal != 0)
+			return signal;
+		if (++seconds % RESOLVE_SECONDS == 0)
+			snapshot_resolve(s->snapshot, false);
+	}
+	log_error("serve.worker_lost");
+	return 0;
+}
+
+/* Stop in order; abort what is left when time is over or at a second signal. */
+static void finish(struct serve *s)
+{
+	uint64_t end =
+		serve_monotonic() + s->snapshot->config->timeouts.shutdown;
+	bool aborted = false;
+
+	serve_order_all(s, WORKER_STOP);
+	while (serve_any_running(s)) {
+		int signal = serve_wait_signal(s, 20000000u);
+
+		if (aborted || (serve_monotonic() < end && signal != SIGTERM &&
+				signal != SIGINT))
+			continue;
+		log_warning("serve.aborting");
+		serve_order_all(s, WORKER_ABORT);
+		aborted = true;
+	}
+}
+
+/* Each connection is a descriptor: take all that may be had. */
+static void raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static void say_ready(const struct serve *s)
+{
+	const struct config *c = s->snapshot->config;
+	struct utsname kernel = {0};
+
+	uname(&kernel);
+	for (size_t i = 0; i < c->listener_count; i++)
+		log_info("serve.listening",
+			 L_STR("address", c->listeners[i].address.text));
+	log_info("serve.ready", L_STR("version", RINGPOST_VERSION),
+		 L_STR("hostname", c->hostname), L_UINT("pid", getpid()),
+		 L_UINT("workers", c->workers),
+		 L_STR("kernel", kernel.release));
+}
+
+static int open_log(const struct config *config)
+{
+	int r = log_open(config->log.file, config->log.format,
+			 config->log.level);
+
+	if (r == 0)
+		return EX_OK;
+	/* Said on standard error, where the log is until it is opened. */
+	log_error("serve.log", L_STR("file", config->log.file),
+		  L_STR("error", strerror(-r)));
+	return EX_CANTCREAT;
+}
+
+int gateway_serve(struct config *config)
+{
+	struct serve s = {0};
+	int result = open_log(config);
+
+	if (result != EX_OK)
+		return result;
+	raise_limits();
+	serve_take_signals(&s);
+	result = make_snapshot(&s, config);
+	if (result == EX_OK)
+		result = serve_make_shared(&s);
+	if (result == EX_OK)
+		result = serve_start_workers(&s);
+	if (result == EX_OK)
+		result = serve_open_admin(&s);
+	if (result == EX_OK) {
+		int signal;
+
+		say_ready(&s);
+		signal = serve_until_signal(&s);
+		log_info("serve.stopping",
+			 L_STR("signal", signal ? strsignal(signal) : NULL));
+		result = signal ? EX_OK : EX_SOFTWARE;
+	}
+	if (s.started > 0)
+		finish(&s);
+	admin_server_close(&s.admin);
+	result = serve_join_workers(&s, result);
+	serve_unmake_shared(&s);
+	snapshot_unref(&s.snapshot);
+	close(s.signal_fd);
+	log_info("serve.stopped", L_INT("status", result));
+	return result;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of `ringpost serve`: the control thread's things. Not for other
+ * folders. */
+#ifndef GATEWAY_SERVE_SERVE_PRIVATE_H
+#define GATEWAY_SERVE_SERVE_PRIVATE_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "gateway/admin/admin_server.h"
+#include "gateway/worker/snapshot.h"
+#include "gateway/worker/worker.h"
+
+struct serve {
+	struct snapshot *snapshot; /* owned reference; for new sessions */
+	struct worker_shared shared;
+	struct worker **workers; /* config->workers of them */
+	unsigned started;
+	sigset_t signals;
+	int signal_fd; /* readable when one of them is there */
+	struct admin_server *admin;
+};
+
+/* serve.c: ns of CLOCK_MONOTONIC. */
+uint64_t serve_monotonic(void);
+
+/* serve_shared.c: what all workers use, whatever the configuration. A
+ * sysexits code. */
+int serve_make_shared(struct serve *s);
+void serve_unmake_shared(struct serve *s);
+/* Requests of operators, once the workers are there. */
+int serve_open_admin(struct serve *s);
+
+/* serve_workers.c. serve_start_workers() - EX_OK when all accept mail. */
+int serve_start_workers(struct serve *s);
+void serve_order_all(struct serve *s, enum worker_order order);
+bool serve_all_running(const struct serve *s);
+bool serve_any_running(const struct serve *s);
+/* Returns @result, or what a worker ended with if that was EX_OK. */
+int serve_join_workers(struct serve *s, int result);
+
+/* serve_signals.c: they are taken by the control thread alone.
+ * serve_wait_signal() - one of ours, or 0 after @ns; requests of operators
+ * are served meanwhile. */
+void serve_take_signals(struct serve *s);
+int serve_wait_signal(const struct serve *s, uint64_t ns);
+
+#endif
