@@ -179,14 +179,21 @@ class Postfix:
                                      + self.log_text())
             time.sleep(0.05)
 
-    def sendmail(self, message, *arguments):
-        """Hands a message over as a program on its machine would."""
+    def run(self, program, *arguments, **options):
         base = root()
         env = harness.unpacked_environment(base, "usr/lib/postfix")
         env["MAIL_CONFIG"] = os.path.join(self.folder, "config")
-        subprocess.run([os.path.join(base, "usr/sbin/sendmail"), *arguments],
-                       input=message, env=env, check=True,
-                       timeout=harness.PATIENCE)
+        subprocess.run([os.path.join(base, "usr/sbin", program), *arguments],
+                       env=env, check=True, timeout=harness.PATIENCE,
+                       **options)
+
+    def sendmail(self, message, *arguments):
+        """Hands a message over as a program on its machine would."""
+        self.run("sendmail", *arguments, input=message)
+
+    def flush(self):
+        """Every message that waits is tried now."""
+        self.run("postqueue", "-f")
 
     def log_text(self):
         text = ""
