@@ -104,7 +104,7 @@ def round_of(folder, number, messages, before, total):
         sent = peers.send(relay.port, messages)
         ledger = peers.path("delivered")
         harness.wait_until(
-            lambda: harness.line_count(ledger) >= before + messages,
+            lambda: harness.ledger_count(ledger) >= before + messages,
             lambda: "all messages at the sink:\n" + relay.log_text())
         relay.stop()
         got = peers.stop_sink()

@@ -128,7 +128,7 @@ class BenchPeers(KernelTls):
         sent = self.source(folder, relay.port, "--cipher", suite)
         ledger = os.path.join(folder, "delivered")
         harness.wait_until(
-            lambda: harness.line_count(ledger) >= self.MESSAGES,
+            lambda: harness.ledger_count(ledger) >= self.MESSAGES,
             lambda: "all messages at the sink:\n" + relay.log_text())
         relay.stop()
         sink.terminate()

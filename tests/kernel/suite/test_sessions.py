@@ -79,7 +79,7 @@ class KeyUpdates(test_relay.BenchPeers):
                     "--retry-delay-ms", "10", *options)
         ledger = os.path.join(folder, "delivered")
         harness.wait_until(
-            lambda: harness.line_count(ledger) >= self.MESSAGES,
+            lambda: harness.ledger_count(ledger) >= self.MESSAGES,
             lambda: "all messages at the sink:\n" + relay.log_text())
         relay.stop()
         sink.terminate()
@@ -110,7 +110,7 @@ class KeyUpdates(test_relay.BenchPeers):
         self.source(folder, relay.port)
         ledger = os.path.join(folder, "delivered")
         harness.wait_until(
-            lambda: harness.line_count(ledger) >= self.MESSAGES,
+            lambda: harness.ledger_count(ledger) >= self.MESSAGES,
             lambda: "all messages at the sink:\n" + relay.log_text())
         relay.stop()
         sink.terminate()
