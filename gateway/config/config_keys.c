@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "gateway/admin/admin_address.h"
-#include "gateway/inject/inject_client.h"
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
 #include "gateway/spool/spool.h"
@@ -92,15 +92,19 @@ static void read_hostname(struct config_reader *reader,
 			  const struct config_key *row,
 			  const struct config_node *node, void *field)
 {
-	const char *wrong = NULL;
+	const char *wrong = NULL, *name = node->text;
+	struct utsname system;
 
-	if (node->kind == CONFIG_NODE_SCALAR && node->len)
-		wrong = config_address_domain(node->text);
+	if (node->kind == CONFIG_NODE_SCALAR && node->len) {
+		if (strcmp(name, "auto") == 0 && uname(&system) == 0)
+			name = system.nodename;
+		wrong = config_address_domain(name);
+	}
 	if (wrong || node->kind != CONFIG_NODE_SCALAR || !node->len) {
 		config_schema_refuse(reader, row, node, wrong);
 		return;
 	}
-	*(char **)field = strdup(node->text);
+	*(char **)field = strdup(name);
 	if (!*(char **)field)
 		reader->errors->no_memory = true;
 }
@@ -301,12 +305,6 @@ static const struct config_key admin_rows[] = {
 	 .expects = "the group whose members may use it"},
 };
 
-static const struct config_key inject_rows[] = {
-	{.name = "socket", .kind = CONFIG_PATH,
-	 .offset = offsetof(struct config, inject.socket),
-	 .expects = "where the socket for 'ringpost inject' shall be"},
-};
-
 static const struct config_key log_rows[] = {
 	{.name = "format", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, log.format),
@@ -392,10 +390,6 @@ static const struct config_table admin_table = {
 	.rows = admin_rows,
 	.count = CONFIG_COUNT_OF(admin_rows),
 };
-static const struct config_table inject_table = {
-	.rows = inject_rows,
-	.count = CONFIG_COUNT_OF(inject_rows),
-};
 static const struct config_table log_table = {
 	.rows = log_rows,
 	.count = CONFIG_COUNT_OF(log_rows),
@@ -446,7 +440,8 @@ static const struct config_elements destination_elements = {
 static const struct config_key root_rows[] = {
 	{.name = "hostname", .kind = CONFIG_OTHER, .required = true,
 	 .offset = offsetof(struct config, hostname), .read = read_hostname,
-	 .expects = "this relay's name in DNS, such as relay.example.test"},
+	 .expects = "this relay's name in DNS, such as relay.example.test, "
+		    "or auto"},
 	{.name = "spool", .kind = CONFIG_MAPPING, .required = true,
 	 .table = &spool_table},
 	{.name = "listen", .kind = CONFIG_LIST, .required = true,
@@ -477,7 +472,6 @@ static const struct config_key root_rows[] = {
 	{.name = "resolver", .kind = CONFIG_MAPPING, .table = &resolver_table},
 	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
 	{.name = "admin", .kind = CONFIG_MAPPING, .table = &admin_table},
-	{.name = "inject", .kind = CONFIG_MAPPING, .table = &inject_table},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),
 	 .fallback = CONFIG_REFUSE, .choices = line_end_choices},
@@ -492,14 +486,13 @@ static const struct config_key root_rows[] = {
 /* clang-format on */
 
 /* In the spool there is one per relay, and nobody else can be there. */
-static void complete_socket(struct config_reader *reader,
-			    const struct config *config, const char *name,
-			    char **socket)
+static void complete_admin(struct config_reader *reader, struct config *config)
 {
-	if (*socket || !config->spool.path)
+	if (config->admin.socket || !config->spool.path)
 		return;
-	if (asprintf(socket, "%s/%s", config->spool.path, name) < 0) {
-		*socket = NULL;
+	if (asprintf(&config->admin.socket, "%s/" ADMIN_SOCKET_NAME,
+		     config->spool.path) < 0) {
+		config->admin.socket = NULL;
 		reader->errors->no_memory = true;
 	}
 }
@@ -534,10 +527,7 @@ static void root_finish(struct config_reader *reader,
 	config_route_check_all(reader, config_node_find(node, "routes"),
 			       config);
 	config_destination_check_all(reader, config);
-	complete_socket(reader, config, ADMIN_SOCKET_NAME,
-			&config->admin.socket);
-	complete_socket(reader, config, INJECT_SOCKET_NAME,
-			&config->inject.socket);
+	complete_admin(reader, config);
 	if (!config->workers)
 		config->workers = usable_cores();
 	read_environment(reader, config);

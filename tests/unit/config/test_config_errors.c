@@ -50,7 +50,7 @@ static void test_empty_file_names_what_is_needed(void **state)
 {
 	const char *lines =
 		"test.yaml:1:1: 'hostname' is missing; expected this relay's "
-		"name in DNS, such as relay.example.test\n"
+		"name in DNS, such as relay.example.test, or auto\n"
 		"test.yaml:1:1: 'spool' is missing; expected a mapping ('key: "
 		"value' lines, or {key: value, ...})\n"
 		"test.yaml:1:1: 'listen' is missing; expected a list of "

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "tests/unit/config/fixture.h"
@@ -443,6 +444,19 @@ static void test_hostname_refused(void **state)
 	expect_error_has("hostname: b\xc3\xbc.test\n", "not ASCII");
 }
 
+static void test_hostname_of_the_system(void **state)
+{
+	const char *text = "hostname: auto\nspool: {path: s}\n"
+			   "listen: [{address: \"127.0.0.1:25\"}]\n"
+			   "routes: [{match: \"*\", next_hop: h.test}]\n";
+	struct parsed p = parse_named(text, strlen(text), "/etc/r/r.yaml");
+	struct utsname system;
+
+	assert_int_equal(uname(&system), 0);
+	assert_string_equal(p.config->hostname, system.nodename);
+	parsed_free(&p);
+}
+
 static void test_paths_follow_the_file(void **state)
 {
 	const char *text = LEAST "log: {file: log/relay.log}\n";
@@ -844,6 +858,7 @@ int main(void)
 		cmocka_unit_test(test_schedule),
 		cmocka_unit_test(test_delay_warnings),
 		cmocka_unit_test(test_hostname_refused),
+		cmocka_unit_test(test_hostname_of_the_system),
 		cmocka_unit_test(test_paths_follow_the_file),
 		cmocka_unit_test(test_listen_without_tls),
 		cmocka_unit_test(test_listen_tls_defaults),
