@@ -192,8 +192,7 @@ void inbound_accept(struct inbound *inbound, int fd,
 		return;
 	}
 	s->open = true;
-	s->relay = listener->trusted ||
-		   config_relay_allowed(inbound->config.config, &s->peer.any);
+	s->relay = config_relay_allowed(inbound->config.config, &s->peer.any);
 	refusal = admit(s);
 	if (refusal != REPLY_OK) {
 		turn_away(s, refusal);
