@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/admin/admin_address.h"
 #include "gateway/admin/admin_client.h"
+#include "gateway/admin/admin_listen.h"
 #include "gateway/log/log.h"
 
 #define CLIENTS_MAX 32
@@ -69,53 +69,15 @@ static int find_group(struct admin_server *s, const char *name)
 	return 0;
 }
 
-/* Bound, and open to those who may ask, before anybody can connect. */
-static int bind_to(struct admin_server *s, const struct sockaddr_un *address)
-{
-	mode_t mode = s->has_group ? 0660 : 0600;
-
-	/* Who may connect is said by chmod(); until then nobody. */
-	if (fchmod(s->fd, 0) < 0 ||
-	    bind(s->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	if (s->has_group && chown(address->sun_path, (uid_t)-1, s->group) < 0)
-		return -errno;
-	if (chmod(address->sun_path, mode) < 0 || listen(s->fd, 16) < 0)
-		return -errno;
-	return 0;
-}
-
-/* What an ended relay has left behind; never a socket in use, or a file. */
-static void remove_stale(const char *path)
-{
-	struct stat st;
-	int fd;
-
-	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return;
-	fd = admin_connect(path);
-	if (fd >= 0)
-		close(fd);
-	else if (fd == -ECONNREFUSED)
-		(void)unlink(path);
-}
-
 static int listen_at(struct admin_server *s)
 {
-	struct sockaddr_un address;
-	int folder, r;
+	int fd = admin_listen(s->path, s->has_group ? 0660 : 0600,
+			      s->has_group ? &s->group : NULL, 16);
 
-	remove_stale(s->path);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0)
-		return -errno;
-	r = admin_address(s->path, &address, &folder);
-	if (r < 0)
-		return r;
-	r = bind_to(s, &address);
-	if (folder >= 0)
-		close(folder);
-	return r;
+	if (fd < 0)
+		return fd;
+	s->fd = fd;
+	return 0;
 }
 
 static int make(struct admin_server *s,

@@ -80,6 +80,10 @@ static const struct cli_command commands[] = {
 		.summary = "look at the queue of a running relay, act on it",
 	},
 	{
+		.name = "inject", .main = cli_inject,
+		.summary = "hand a message to a running relay",
+	},
+	{
 		.name = "trace", .main = cli_trace,
 		.summary = "show the dialogue of a running relay's sessions",
 	},

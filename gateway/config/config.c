@@ -40,6 +40,7 @@ static void config_free(struct config *config)
 	free(config->spool.path);
 	free(config->admin.socket);
 	free(config->admin.group);
+	free(config->inject.socket);
 	free(config->log.file);
 	free(config->hostname);
 	free(config->file);

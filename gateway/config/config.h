@@ -180,6 +180,9 @@ struct config {
 		char *socket; /* of the admin interface; never NULL */
 		char *group;  /* whose members may use it; NULL: none */
 	} admin;
+	struct {
+		char *socket; /* for local mail; never NULL */
+	} inject;
 	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
 	struct {
 		enum config_log_format format;

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 
 #include "gateway/admin/admin_address.h"
+#include "gateway/inject/inject_client.h"
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
 #include "gateway/spool/spool.h"
@@ -305,6 +306,12 @@ static const struct config_key admin_rows[] = {
 	 .expects = "the group whose members may use it"},
 };
 
+static const struct config_key inject_rows[] = {
+	{.name = "socket", .kind = CONFIG_PATH,
+	 .offset = offsetof(struct config, inject.socket),
+	 .expects = "where the socket for 'ringpost inject' shall be"},
+};
+
 static const struct config_key log_rows[] = {
 	{.name = "format", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, log.format),
@@ -390,6 +397,10 @@ static const struct config_table admin_table = {
 	.rows = admin_rows,
 	.count = CONFIG_COUNT_OF(admin_rows),
 };
+static const struct config_table inject_table = {
+	.rows = inject_rows,
+	.count = CONFIG_COUNT_OF(inject_rows),
+};
 static const struct config_table log_table = {
 	.rows = log_rows,
 	.count = CONFIG_COUNT_OF(log_rows),
@@ -472,6 +483,7 @@ static const struct config_key root_rows[] = {
 	{.name = "resolver", .kind = CONFIG_MAPPING, .table = &resolver_table},
 	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
 	{.name = "admin", .kind = CONFIG_MAPPING, .table = &admin_table},
+	{.name = "inject", .kind = CONFIG_MAPPING, .table = &inject_table},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),
 	 .fallback = CONFIG_REFUSE, .choices = line_end_choices},
@@ -486,13 +498,14 @@ static const struct config_key root_rows[] = {
 /* clang-format on */
 
 /* In the spool there is one per relay, and nobody else can be there. */
-static void complete_admin(struct config_reader *reader, struct config *config)
+static void complete_socket(struct config_reader *reader,
+			    const struct config *config, const char *name,
+			    char **socket)
 {
-	if (config->admin.socket || !config->spool.path)
+	if (*socket || !config->spool.path)
 		return;
-	if (asprintf(&config->admin.socket, "%s/" ADMIN_SOCKET_NAME,
-		     config->spool.path) < 0) {
-		config->admin.socket = NULL;
+	if (asprintf(socket, "%s/%s", config->spool.path, name) < 0) {
+		*socket = NULL;
 		reader->errors->no_memory = true;
 	}
 }
@@ -527,7 +540,10 @@ static void root_finish(struct config_reader *reader,
 	config_route_check_all(reader, config_node_find(node, "routes"),
 			       config);
 	config_destination_check_all(reader, config);
-	complete_admin(reader, config);
+	complete_socket(reader, config, ADMIN_SOCKET_NAME,
+			&config->admin.socket);
+	complete_socket(reader, config, INJECT_SOCKET_NAME,
+			&config->inject.socket);
 	if (!config->workers)
 		config->workers = usable_cores();
 	read_environment(reader, config);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a relay's admin socket is (config_socket.h). */
+/* Where a relay's sockets are (config_socket.h). */
 #include "gateway/config/config_socket.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 
 #include "gateway/admin/admin_address.h"
 #include "gateway/config/config_yaml.h"
+#include "gateway/inject/inject_client.h"
 
 /* @mapping.@key as a word, or NULL. */
 static const char *word(const struct config_node *mapping, const char *key)
@@ -41,14 +42,21 @@ static char *join(const char *file, const char *path, const char *name)
 	return joined;
 }
 
-static char *find(const struct config_tree *tree, const char *file)
+/* One of the relay's sockets: the mapping that may say where it is, and its
+ * name in the spool folder otherwise. */
+struct wanted {
+	const char *mapping, *name;
+};
+
+static char *find(const struct config_tree *tree, const char *file,
+		  const struct wanted *wanted)
 {
-	const char *socket = word(part(tree, "admin"), "socket");
+	const char *socket = word(part(tree, wanted->mapping), "socket");
 	const char *spool = word(part(tree, "spool"), "path");
 
 	if (socket)
 		return join(file, socket, "");
-	return spool ? join(file, spool, "/" ADMIN_SOCKET_NAME) : NULL;
+	return spool ? join(file, spool, wanted->name) : NULL;
 }
 
 static int read_text(const char *file, char *text, size_t room, size_t *len)
@@ -67,7 +75,7 @@ static int read_text(const char *file, char *text, size_t room, size_t *len)
 }
 
 static int parse(const char *text, size_t len, const char *file, FILE *out,
-		 char **path)
+		 const struct wanted *wanted, char **path)
 {
 	struct config_errors *errors = config_errors_create(file);
 	struct config_tree tree = {0};
@@ -78,7 +86,7 @@ static int parse(const char *text, size_t len, const char *file, FILE *out,
 	good = len <= CONFIG_YAML_MAX &&
 	       config_yaml_read(text, len, errors, &tree);
 	if (good)
-		*path = find(&tree, file);
+		*path = find(&tree, file, wanted);
 	else
 		config_errors_print(errors, out);
 	config_yaml_free(&tree);
@@ -86,7 +94,8 @@ static int parse(const char *text, size_t len, const char *file, FILE *out,
 	return *path ? 0 : -EINVAL;
 }
 
-int config_socket(const char *file, FILE *errors, char **path)
+static int locate(const char *file, FILE *errors, const struct wanted *wanted,
+		  char **path)
 {
 	char *text = malloc(CONFIG_YAML_MAX + 1);
 	size_t len = 0;
@@ -97,7 +106,21 @@ int config_socket(const char *file, FILE *errors, char **path)
 	if (r < 0)
 		fprintf(errors, "%s: %s\n", file, strerror(-r));
 	else
-		r = parse(text, len, file, errors, path);
+		r = parse(text, len, file, errors, wanted, path);
 	free(text);
 	return r;
+}
+
+int config_socket(const char *file, FILE *errors, char **path)
+{
+	static const struct wanted admin = {"admin", "/" ADMIN_SOCKET_NAME};
+
+	return locate(file, errors, &admin, path);
+}
+
+int config_inject_socket(const char *file, FILE *errors, char **path)
+{
+	static const struct wanted inject = {"inject", "/" INJECT_SOCKET_NAME};
+
+	return locate(file, errors, &inject, path);
 }

@@ -192,7 +192,8 @@ void inbound_accept(struct inbound *inbound, int fd,
 		return;
 	}
 	s->open = true;
-	s->relay = config_relay_allowed(inbound->config.config, &s->peer.any);
+	s->relay = listener->trusted ||
+		   config_relay_allowed(inbound->config.config, &s->peer.any);
 	refusal = admit(s);
 	if (refusal != REPLY_OK) {
 		turn_away(s, refusal);

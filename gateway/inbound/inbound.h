@@ -28,6 +28,14 @@ struct inbound_listener { /* one configured listener, ready for use */
 	const struct config_listener *config; /* borrowed */
 	struct ktls_ctx *ctx;		      /* borrowed; NULL: no TLS */
 	size_t index;			      /* in config->listeners */
+	bool trusted;	      /* may relay wherever the client is */
+	const char *protocol; /* for the Received field; NULL: SMTP's */
+};
+
+/* The peer of a Unix-domain socket, as a sockaddr: who it is. */
+struct inbound_local {
+	sa_family_t family; /* AF_UNIX */
+	uint32_t uid;
 };
 
 struct inbound_config {

@@ -18,7 +18,7 @@
 
 struct client {
 	struct client *next;
-	uint64_t network; /* IPv6 /64, or an IPv4 address */
+	uint64_t network; /* IPv6 /64, an IPv4 address, or a user */
 	unsigned connections;
 	int family;
 };
@@ -62,7 +62,13 @@ static struct client client_key(const struct sockaddr *address)
 	struct sockaddr_in6 in6;
 	struct sockaddr_in in;
 
-	if (address->sa_family == AF_INET) {
+	if (address->sa_family == AF_UNIX) {
+		struct inbound_local local;
+
+		memcpy(&local, address, sizeof(local));
+		key.family = AF_UNIX;
+		key.network = local.uid;
+	} else if (address->sa_family == AF_INET) {
 		memcpy(&in, address, sizeof(in));
 		key.network = in.sin_addr.s_addr;
 	} else if (address->sa_family == AF_INET6) {

@@ -38,6 +38,9 @@ size_t inbound_trace_write(const struct inbound_session *s,
 		.recipient =
 			tx->recipient_count == 1 ? tx->recipients.bytes : NULL,
 		.time = tx->arrival,
+		.protocol = s->listener->protocol,
+		.local = s->peer.any.sa_family == AF_UNIX,
+		.uid = s->peer.local.uid,
 	};
 
 	ktls_stream_info(&s->stream, &info);

@@ -36,6 +36,11 @@ const char *inbound_client(const struct inbound_session *s,
 	char address[INET6_ADDRSTRLEN];
 	uint16_t port = 0;
 
+	if (s->peer.any.sa_family == AF_UNIX) {
+		snprintf(buf, INBOUND_CLIENT_SIZE, "local:uid=%u",
+			 s->peer.local.uid);
+		return buf;
+	}
 	if (s->peer.any.sa_family == AF_INET)
 		port = ntohs(s->peer.in.sin_port);
 	else if (s->peer.any.sa_family == AF_INET6)

@@ -176,6 +176,7 @@ struct inbound_session {
 		struct sockaddr any;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
+		struct inbound_local local;
 	} peer;
 	uint64_t opened; /* uring_now() */
 

@@ -138,6 +138,8 @@ int gateway_serve(struct config *config)
 		result = serve_start_workers(&s);
 	if (result == EX_OK)
 		result = serve_open_admin(&s);
+	if (result == EX_OK)
+		result = serve_open_inject(&s);
 	if (result == EX_OK) {
 		int signal;
 
@@ -147,6 +149,7 @@ int gateway_serve(struct config *config)
 			 L_STR("signal", signal ? strsignal(signal) : NULL));
 		result = signal ? EX_OK : EX_SOFTWARE;
 	}
+	inject_door_close(&s.door);
 	if (s.started > 0)
 		finish(&s);
 	admin_server_close(&s.admin);

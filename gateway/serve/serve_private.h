@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "gateway/admin/admin_server.h"
+#include "gateway/inject/inject_door.h"
 #include "gateway/worker/snapshot.h"
 #include "gateway/worker/worker.h"
 
@@ -19,6 +20,7 @@ struct serve {
 	sigset_t signals;
 	int signal_fd; /* readable when one of them is there */
 	struct admin_server *admin;
+	struct inject_door *door; /* of local mail */
 };
 
 /* serve.c: ns of CLOCK_MONOTONIC. */
@@ -30,6 +32,9 @@ int serve_make_shared(struct serve *s);
 void serve_unmake_shared(struct serve *s);
 /* Requests of operators, once the workers are there. */
 int serve_open_admin(struct serve *s);
+
+/* serve_inject.c: the socket for local mail, once the workers are there. */
+int serve_open_inject(struct serve *s);
 
 /* serve_workers.c. serve_start_workers() - EX_OK when all accept mail. */
 int serve_start_workers(struct serve *s);

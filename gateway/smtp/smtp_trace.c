@@ -53,6 +53,8 @@ static const char *protocol(const struct smtp_trace *trace)
 {
 	bool tls = trace->version != NULL;
 
+	if (trace->protocol)
+		return trace->protocol;
 	if (trace->utf8)
 		return tls ? "UTF8SMTPS" : "UTF8SMTP";
 	if (!trace->extended)
@@ -88,8 +90,14 @@ size_t smtp_trace_write(const struct smtp_trace *trace,
 	const char *tag = strchr(trace->client, ':') ? "IPv6:" : "";
 
 	clean_helo(trace->helo, helo);
-	add(&text, "Received: from %s ([%s%s])\r\n", helo, tag, trace->client);
-	add(&text, "\tby %.255s with %s\r\n", trace->hostname, protocol(trace));
+	if (trace->local)
+		add(&text, "Received: by %.255s (ringpost, from userid %u)\r\n",
+		    trace->hostname, trace->uid);
+	else
+		add(&text,
+		    "Received: from %s ([%s%s])\r\n"
+		    "\tby %.255s with %.16s\r\n",
+		    helo, tag, trace->client, trace->hostname, protocol(trace));
 	if (trace->version)
 		add(&text, "\t(version=%.16s cipher=%.64s bits=%u/%u)\r\n",
 		    trace->version, trace->cipher, trace->cipher_bits,

@@ -24,6 +24,9 @@ struct smtp_trace {
 	const char *recipient; /* without <>; NULL unless there is just one:
 				* others must not learn of each other */
 	uint64_t time;	       /* ns since 1970, UTC */
+	const char *protocol;  /* instead of SMTP's names; NULL: those */
+	bool local; /* a process here: its user, not helo and client */
+	unsigned uid;
 };
 
 /* Longest field that smtp_trace_write() makes, with its NUL. */

@@ -17,6 +17,7 @@
 #include "gateway/admin/admin_agent.h"
 #include "gateway/cutthrough/cutthrough.h"
 #include "gateway/dns/dns.h"
+#include "gateway/inject/inject_desk.h"
 #include "gateway/log/log.h"
 #include "gateway/queue/queue.h"
 #include "gateway/spool/spool.h"
@@ -53,6 +54,7 @@ struct worker {
 	int start_result;
 	struct uring *wake_ring;   /* set under lock while the ring lives */
 	struct admin_agent *agent; /* likewise */
+	struct inject_desk desk;
 
 	/* the thread's own */
 	enum worker_order obeyed;
@@ -170,6 +172,7 @@ static void obey(struct worker *w)
 	if (order >= WORKER_STOP && w->obeyed < WORKER_STOP) {
 		w->obeyed = WORKER_STOP;
 		stop_accepting(w);
+		inject_desk_close(&w->desk);
 		inbound_shutdown(w->inbound);
 		cutthrough_shutdown(w->cutthrough);
 		queue_shutdown(w->queue);
@@ -188,6 +191,7 @@ static void on_wake(void *arg)
 	struct worker *w = arg;
 
 	obey(w);
+	inject_desk_serve(&w->desk, w->inbound);
 	if (w->queue)
 		queue_attend(w->queue);
 	if (w->agent)
@@ -480,6 +484,16 @@ static int prepare(struct worker *w, const int *fds)
 	return 0;
 }
 
+static void wake(void *worker)
+{
+	struct worker *w = worker;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->wake_ring)
+		(void)uring_wake(w->wake_ring);
+	pthread_mutex_unlock(&w->lock);
+}
+
 int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
 		 unsigned index, const int *fds, struct worker **out)
 {
@@ -494,6 +508,7 @@ int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
 	w->index = index;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->started, NULL);
+	inject_desk_open(&w->desk, wake, w);
 	atomic_store(&w->running, true);
 	r = prepare(w, fds);
 	if (r == 0)
@@ -525,10 +540,7 @@ int worker_wait_ready(struct worker *w)
 void worker_order(struct worker *w, enum worker_order order)
 {
 	atomic_store(&w->order, order);
-	pthread_mutex_lock(&w->lock);
-	if (w->wake_ring)
-		(void)uring_wake(w->wake_ring);
-	pthread_mutex_unlock(&w->lock);
+	wake(w);
 }
 
 static void admin_post(void *worker, struct admin_port *port)
@@ -549,20 +561,15 @@ static void admin_post(void *worker, struct admin_port *port)
 	admin_port_unref(&port);
 }
 
-static void admin_poke(void *worker)
-{
-	struct worker *w = worker;
-
-	pthread_mutex_lock(&w->lock);
-	if (w->wake_ring)
-		(void)uring_wake(w->wake_ring);
-	pthread_mutex_unlock(&w->lock);
-}
-
 struct admin_worker worker_admin(struct worker *w)
 {
 	return (struct admin_worker){
-		.post = admin_post, .poke = admin_poke, .worker = w};
+		.post = admin_post, .poke = wake, .worker = w};
+}
+
+struct inject_desk *worker_desk(struct worker *w)
+{
+	return &w->desk;
 }
 
 bool worker_running(const struct worker *w)

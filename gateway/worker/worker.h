@@ -17,6 +17,7 @@
 #include "ktls/ktls_caps.h"
 #include "ktls/ktls_install.h"
 
+struct inject_desk;
 struct worker;
 
 /* What all workers use, whatever the configuration; made by serve, read-only
@@ -59,6 +60,10 @@ bool worker_running(const struct worker *worker);
 /* worker_admin() - how the admin interface asks this worker, once it is ready
  * and until worker_join(). */
 struct admin_worker worker_admin(struct worker *worker);
+
+/* worker_desk() - where connections for local mail are put, until
+ * worker_join(). */
+struct inject_desk *worker_desk(struct worker *worker);
 
 /* worker_join() - wait for the thread's end and free it; returns the sysexits
  * code it ended with. Accepts NULL (0); clears. */
