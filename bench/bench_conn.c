@@ -442,3 +442,11 @@ void bench_conn_drop(struct bench_conn *c)
 	c->fd = -1;
 	c->in_at = c->in_len = c->out_len = 0;
 }
+
+void bench_conn_reset(struct bench_conn *c)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	bench_conn_drop(c);
+}

@@ -103,5 +103,7 @@ int bench_conn_line(struct bench_conn *c, size_t max, char **line, bool *crlf);
  */
 void bench_conn_close(struct bench_conn *c, unsigned linger_s);
 void bench_conn_drop(struct bench_conn *c);
+/* The same by RST, as a process that is killed or a firewall does it. */
+void bench_conn_reset(struct bench_conn *c);
 
 #endif

@@ -11,6 +11,7 @@
 #include "bench/bench_cmd.h"
 #include "bench/bench_opt.h"
 #include "bench/sink/sink_run.h"
+#include "bench/sink/sink_script.h"
 
 #define AT(field) offsetof(struct sink_config, field)
 
@@ -68,12 +69,14 @@ static const struct bench_opt options[] = {
 	 bench_opt_count, AT(timeout_s), "a number above 0"},
 	{"grace", "SECONDS", "for messages under way at SIGTERM (10)",
 	 bench_opt_unsigned, AT(grace_s), "a number"},
+	{"script", "FILE", "rules for what to do wrong, in YAML; they stand\nbehind those of the options below",
+	 bench_opt_string, AT(script), NULL},
 	{"delay-ms", "[PHASE=]N", "pause before the reply of a phase (eod)",
-	 bench_fault_delay_opt, AT(faults), "a number of ms or phase=ms"},
-	{"reply", "PHASE=CODE[:SHARE]", "answer with 4xx or 5xx; may be repeated.\nPhases: connect ehlo starttls mail rcpt data\neod (whole message, not noted)\nack (noted, but no 250)",
-	 bench_fault_reply_opt, AT(faults), "a rule such as rcpt=450:30%"},
-	{"disconnect", "PHASE[:SHARE]", "hang up instead of answering; also: body",
-	 bench_fault_disconnect_opt, AT(faults), "a rule such as eod:10%"},
+	 sink_rule_delay_opt, AT(rules), "a number of ms or phase=ms"},
+	{"reply", "PHASE=CODE[:SHARE]", "answer with 4xx or 5xx; may be repeated.\nPhases: connect ehlo starttls mail rcpt data\neod (whole message, not noted)\nack (noted, but no 250) done (answered)\nrset quit",
+	 sink_rule_reply_opt, AT(rules), "a rule such as rcpt=450:30%"},
+	{"disconnect", "PHASE[:SHARE]", "hang up instead of answering; also: handshake\nbody",
+	 sink_rule_disconnect_opt, AT(rules), "a rule such as eod:10%"},
 	{"close-after", "N", "421 after N messages of a connection",
 	 bench_opt_unsigned, AT(close_after), "a number"},
 	{"slow-read", "SIZE", "octets read per second and connection",
@@ -126,6 +129,7 @@ static void print_text(const struct sink_totals *t)
 	       (unsigned long long)t->key_updates_sent,
 	       (unsigned long long)t->key_updates_seen);
 	print_row("scripted faults", t->faults);
+	print_row("greylisted", t->greylisted);
 	print_row("bare CR", t->bare_cr);
 	print_row("bare LF", t->bare_lf);
 	print_row("lines over 998", t->long_lines);
@@ -141,7 +145,38 @@ static void put(json_t *root, const char *name, uint64_t value)
 	json_object_set_new(root, name, json_integer((json_int_t)value));
 }
 
-static json_t *to_json(const struct sink_totals *t)
+/* How often each rule of the script struck, and in which line it stands. */
+static json_t *rules_to_json(const struct sink_rules *rules,
+			     const struct sink_totals *t)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		json_t *row = json_object();
+
+		put(row, "line", rules->list[i].line);
+		put(row, "struck", t->struck[i]);
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static void print_rules(const struct sink_rules *rules,
+			const struct sink_totals *t)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < rules->count; i++) {
+		if (!rules->list[i].line)
+			continue;
+		snprintf(name, sizeof(name), "rule in line %u",
+			 rules->list[i].line);
+		print_row(name, t->struck[i]);
+	}
+}
+
+static json_t *to_json(const struct sink_rules *rules,
+		       const struct sink_totals *t)
 {
 	json_t *root = json_object();
 
@@ -162,6 +197,8 @@ static json_t *to_json(const struct sink_totals *t)
 	put(root, "key_updates_seen", t->key_updates_seen);
 	put(root, "key_updates_final", t->key_updates_final);
 	put(root, "faults", t->faults);
+	put(root, "greylisted", t->greylisted);
+	json_object_set_new(root, "rules", rules_to_json(rules, t));
 	put(root, "bare_cr", t->bare_cr);
 	put(root, "bare_lf", t->bare_lf);
 	put(root, "long_lines", t->long_lines);
@@ -176,9 +213,10 @@ static json_t *to_json(const struct sink_totals *t)
 	return root;
 }
 
-static int print_json(const struct sink_totals *t)
+static int print_json(const struct sink_rules *rules,
+		      const struct sink_totals *t)
 {
-	json_t *root = to_json(t);
+	json_t *root = to_json(rules, t);
 	int err = !root || json_dumpf(root, stdout, JSON_PRESERVE_ORDER);
 
 	json_decref(root);
@@ -219,6 +257,27 @@ static int exit_status(int err)
 	}
 }
 
+static int run(struct sink_config *config)
+{
+	struct sink_totals totals;
+	char error[256];
+	int err;
+
+	if (config->script &&
+	    sink_script_read(config->script, &config->rules, stderr))
+		return EX_CONFIG;
+	err = sink_run(config, &totals, error, sizeof(error));
+	if (err) {
+		fprintf(stderr, "ringpost-bench sink: %s\n", error);
+		return exit_status(err);
+	}
+	if (config->json)
+		return print_json(&config->rules, &totals);
+	print_text(&totals);
+	print_rules(&config->rules, &totals);
+	return EX_OK;
+}
+
 int cmd_sink(int argc, char **argv)
 {
 	struct sink_config config = {
@@ -232,23 +291,13 @@ int cmd_sink(int argc, char **argv)
 		.grace_s = 10,
 		.seed = 1,
 	};
-	struct sink_totals totals;
-	char error[256];
 	int status = bench_opt_parse(&option_set, &config, argc, argv);
-	int err;
 
-	if (status != BENCH_OPT_GO)
-		return status;
-	status = check(&config);
-	if (status)
-		return status;
-	err = sink_run(&config, &totals, error, sizeof(error));
-	if (err) {
-		fprintf(stderr, "ringpost-bench sink: %s\n", error);
-		return exit_status(err);
+	if (status == BENCH_OPT_GO) {
+		status = check(&config);
+		if (status == EX_OK)
+			status = run(&config);
 	}
-	if (config.json)
-		return print_json(&totals);
-	print_text(&totals);
-	return EX_OK;
+	sink_rules_free(&config.rules);
+	return status;
 }

@@ -57,7 +57,7 @@ static bool mail_parameter(struct sink_session *s, const char *word)
 		sink_reply(s, "552 5.3.4 Too big");
 		return false;
 	}
-	if (!c->no_eight_bit &&
+	if ((s->offers & SINK_OFFER_8BITMIME) &&
 	    (!strcasecmp(word, "BODY=8BITMIME") ||
 	     !strcasecmp(word, "BODY=7BIT") || !strcasecmp(word, "SMTPUTF8")))
 		return true;
@@ -101,18 +101,37 @@ void sink_do_mail(struct sink_session *s, char *arg)
 {
 	char *rest, *from;
 
-	if (!mail_allowed(s) || sink_fault(s, BENCH_PHASE_MAIL))
+	if (!mail_allowed(s))
 		return;
 	from = take_address(arg, "FROM:", &rest);
 	if (!from) {
 		sink_reply_bad(s, "501 5.1.7 MAIL FROM:<address>");
 		return;
 	}
-	if (!mail_parameters(s, rest))
+	s->sender = from;
+	if (sink_fault(s, SINK_AT_MAIL) || !mail_parameters(s, rest)) {
+		s->sender = NULL;
 		return;
+	}
 	sink_message_start(&s->message, from);
+	s->sender = s->message.from;
 	s->state = SINK_MAIL;
-	sink_reply(s, "250 2.1.0 Ok");
+	sink_reply_good(s, "250 2.1.0 Ok");
+}
+
+static void add_recipient(struct sink_session *s, const char *rcpt)
+{
+	if (s->message.rcpt_count >= s->config->max_rcpts) {
+		sink_reply(s, "452 4.5.3 Too many recipients");
+		return;
+	}
+	if (sink_message_add_rcpt(&s->message, rcpt)) {
+		sink_reply(s, "452 4.3.1 Out of memory");
+		return;
+	}
+	sink_rules_hit(&s->config->rules, rcpt, s->hit);
+	s->state = SINK_RCPT;
+	sink_reply_good(s, "250 2.1.5 Ok");
 }
 
 void sink_do_rcpt(struct sink_session *s, char *arg)
@@ -123,23 +142,15 @@ void sink_do_rcpt(struct sink_session *s, char *arg)
 		sink_reply(s, "503 5.5.1 MAIL first");
 		return;
 	}
-	if (sink_fault(s, BENCH_PHASE_RCPT))
-		return;
 	rcpt = take_address(arg, "TO:", &rest);
 	if (!rcpt || !*rcpt || *rest) {
 		sink_reply_bad(s, "501 5.1.3 RCPT TO:<address>");
 		return;
 	}
-	if (s->message.rcpt_count >= s->config->max_rcpts) {
-		sink_reply(s, "452 4.5.3 Too many recipients");
-		return;
-	}
-	if (sink_message_add_rcpt(&s->message, rcpt)) {
-		sink_reply(s, "452 4.3.1 Out of memory");
-		return;
-	}
-	s->state = SINK_RCPT;
-	sink_reply(s, "250 2.1.5 Ok");
+	s->recipient = rcpt;
+	if (!sink_fault(s, SINK_AT_RCPT))
+		add_recipient(s, rcpt);
+	s->recipient = NULL;
 }
 
 /* Every so many messages the keys change in front of the reply. False: the
@@ -163,6 +174,23 @@ static bool update_key(struct sink_session *s)
 	return n >= 0;
 }
 
+/* The client has its answer, and then. */
+static void after_the_reply(struct sink_session *s)
+{
+	struct sink_verdict v;
+
+	if (s->state == SINK_GONE)
+		return;
+	v = sink_ask(s, SINK_AT_DONE);
+	if (!v.rule && !v.delay_ms)
+		return;
+	sink_settle(s);
+	if (bench_conn_flush(s->conn))
+		s->state = SINK_GONE;
+	else
+		sink_strike(s, SINK_AT_DONE, &v);
+}
+
 /* The whole message is there. */
 static void finish_message(struct sink_session *s, bool by_bdat)
 {
@@ -175,29 +203,15 @@ static void finish_message(struct sink_session *s, bool by_bdat)
 		sink_blame(s, "bare CR or LF in a message");
 	if (s->message.too_big)
 		sink_reply(s, "552 5.3.4 Too big");
-	else if (sink_fault(s, BENCH_PHASE_EOD))
+	else if (sink_fault(s, SINK_AT_EOD))
 		(void)0; /* answered, or gone */
 	else if (sink_message_note(&s->message, s->shared, &how))
 		sink_reply(s, "451 4.3.0 The ledger could not be written");
-	else if (!sink_fault(s, BENCH_PHASE_ACK))
-		sink_reply(s, "250 2.0.0 Ok, thrown away");
+	else if (!sink_fault(s, SINK_AT_ACK))
+		sink_reply_good(s, "250 2.0.0 Ok, thrown away");
+	after_the_reply(s);
 	s->messages++;
 	sink_reset(s);
-}
-
-/* Somewhere in the message: after what has come in with the first read. It must
- * not wait for more than the client is about to send (`expected` octets). */
-static bool hang_up_in_body(struct sink_session *s, uint64_t expected)
-{
-	struct bench_fault f = bench_faults_roll(&s->config->faults,
-						 BENCH_PHASE_BODY, &s->rng);
-
-	if (f.kind != BENCH_FAULT_HANG_UP)
-		return false;
-	if (expected && !bench_conn_pending(s->conn))
-		bench_conn_fill(s->conn);
-	sink_hang_up(s);
-	return true;
 }
 
 /* Input is there, or the session is over. */
@@ -219,20 +233,25 @@ void sink_do_data(struct sink_session *s, char *arg)
 				      : "503 5.5.1 MAIL and RCPT first");
 		return;
 	}
-	if (sink_fault(s, BENCH_PHASE_DATA))
+	if (sink_fault(s, SINK_AT_DATA))
 		return;
 	if (bench_conn_pending(c))
 		sink_blame(s, "a message before DATA was answered");
-	sink_reply(s, "354 Go ahead");
-	if (s->state == SINK_GONE || hang_up_in_body(s, 3)) /* ".CRLF" */
+	sink_reply_good(s, "354 Go ahead");
+	sink_settle(s);
+	if (s->state == SINK_GONE)
 		return;
 	sink_message_open(&s->message, s->shared, s->hash, false);
+	sink_ambush_set(s);
 	while (s->message.lines.state != BENCH_DOT_END) {
-		if (!more_input(s))
+		size_t n;
+
+		if (!more_input(s) || !sink_ambush_pass(s))
 			return;
-		c->in_at += sink_message_add(&s->message, s->shared,
-					     c->in + c->in_at,
-					     bench_conn_pending(c));
+		n = sink_message_add(&s->message, s->shared, c->in + c->in_at,
+				     sink_ambush_far(s, bench_conn_pending(c)));
+		c->in_at += n;
+		s->body_octets += n;
 	}
 	finish_message(s, false);
 }
@@ -245,18 +264,19 @@ static bool read_chunk(struct sink_session *s, uint64_t left, bool keep)
 	while (left) {
 		size_t n;
 
-		if (!more_input(s))
+		if (!more_input(s) || !sink_ambush_pass(s))
 			return false;
-		n = bench_conn_pending(c);
+		n = sink_ambush_far(s, bench_conn_pending(c));
 		if (n > left)
 			n = (size_t)left;
 		if (keep)
 			sink_message_add(&s->message, s->shared,
 					 c->in + c->in_at, n);
 		c->in_at += n;
+		s->body_octets += n;
 		left -= n;
 	}
-	return true;
+	return sink_ambush_pass(s);
 }
 
 static bool parse_bdat(char *arg, uint64_t *size, bool *last)
@@ -281,6 +301,7 @@ static bool begin_chunk(struct sink_session *s)
 	if (s->state != SINK_RCPT)
 		return false;
 	sink_message_open(&s->message, s->shared, s->hash, true);
+	sink_ambush_set(s);
 	s->state = SINK_BDAT;
 	return true;
 }
@@ -290,7 +311,7 @@ void sink_do_bdat(struct sink_session *s, char *arg)
 	bool first = s->state == SINK_RCPT, last, keep;
 	uint64_t size;
 
-	if (s->config->no_chunking) {
+	if (!(s->offers & SINK_OFFER_CHUNKING)) {
 		sink_blame(s, "BDAT was not offered");
 		s->state = SINK_GONE; /* what follows is no command */
 		sink_reply(s, "502 5.5.1 Not here");
@@ -302,13 +323,11 @@ void sink_do_bdat(struct sink_session *s, char *arg)
 		return;
 	}
 	keep = begin_chunk(s);
-	if (keep && first && hang_up_in_body(s, size))
-		return;
 	if (!read_chunk(s, size, keep))
 		return;
 	if (!keep)
 		sink_reply(s, "503 5.5.1 MAIL and RCPT first");
-	else if (first && sink_fault(s, BENCH_PHASE_DATA))
+	else if (first && sink_fault(s, SINK_AT_DATA))
 		sink_reset(s);
 	else if (last)
 		finish_message(s, true);
@@ -318,6 +337,8 @@ void sink_do_bdat(struct sink_session *s, char *arg)
 
 void sink_do_rset(struct sink_session *s, char *arg)
 {
+	if (sink_fault(s, SINK_AT_RSET))
+		return;
 	sink_reset(s);
-	sink_reply(s, "250 2.0.0 Ok");
+	sink_reply_good(s, "250 2.0.0 Ok");
 }

@@ -349,7 +349,10 @@ static int set_up(struct run *run, char *error, size_t cap)
 	run->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	shared->wake_fd = eventfd(0, EFD_CLOEXEC);
 	shared->seen = bench_seen_new();
-	if (run->signals < 0 || shared->wake_fd < 0 || !shared->seen)
+	if (config->rules.grey)
+		shared->grey = sink_grey_new();
+	if (run->signals < 0 || shared->wake_fd < 0 || !shared->seen ||
+	    (config->rules.grey && !shared->grey))
 		return fail(error, cap, "setting up", errno ? errno : ENOMEM);
 	shared->ledger = bench_ledger_open(config->ledger);
 	if (shared->ledger < -1)
@@ -395,11 +398,15 @@ int sink_run(const struct sink_config *config, struct sink_totals *totals,
 	*totals = run.shared.totals;
 	totals->key_updates_seen =
 		atomic_load(&run.shared.seen_tls.key_updates);
+	for (unsigned i = 0; i < config->rules.count; i++)
+		totals->struck[i] = sink_rules_struck(&config->rules,
+						      &run.shared.counts, i);
 	close_fd(run.listener);
 	close_fd(run.signals);
 	close_fd(run.shared.wake_fd);
 	close_fd(run.shared.ledger);
 	SSL_CTX_free(run.shared.ctx);
 	bench_seen_free(run.shared.seen);
+	sink_grey_free(run.shared.grey);
 	return err;
 }

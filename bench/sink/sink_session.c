@@ -6,11 +6,11 @@
 #include "bench/sink/sink_session.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
+#include <sys/socket.h>
 
 #include "bench/bench_rng.h"
 #include "bench/sink/sink_state.h"
@@ -26,6 +26,17 @@ void sink_reply(struct sink_session *s, const char *text)
 {
 	if (bench_conn_write(s->conn, text, strlen(text)) ||
 	    bench_conn_write(s->conn, "\r\n", 2))
+		s->state = SINK_GONE;
+}
+
+void sink_reply_good(struct sink_session *s, const char *text)
+{
+	const char *instead = s->instead;
+
+	s->instead = NULL;
+	if (!instead)
+		sink_reply(s, text);
+	else if (bench_conn_write(s->conn, instead, strlen(instead)))
 		s->state = SINK_GONE;
 }
 
@@ -52,70 +63,67 @@ void sink_reply_bad(struct sink_session *s, const char *text)
 	s->state = SINK_GONE;
 }
 
-static void pause_ms(struct sink_session *s, unsigned ms)
-{
-	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
-
-	if (!ms)
-		return;
-	if (bench_conn_flush(s->conn)) /* earlier answers don't wait */
-		s->state = SINK_GONE;
-	nanosleep(&ts, NULL);
-}
-
-static void count_fault(struct sink_session *s)
-{
-	pthread_mutex_lock(&s->shared->lock);
-	s->shared->totals.faults++;
-	pthread_mutex_unlock(&s->shared->lock);
-}
-
-void sink_hang_up(struct sink_session *s)
-{
-	count_fault(s);
-	s->state = SINK_GONE;
-	bench_conn_drop(s->conn);
-}
-
-bool sink_fault(struct sink_session *s, enum bench_phase phase)
-{
-	struct bench_fault f =
-		bench_faults_roll(&s->config->faults, phase, &s->rng);
-	char text[64];
-
-	pause_ms(s, f.delay_ms);
-	if (f.kind == BENCH_FAULT_NONE)
-		return false;
-	if (f.kind == BENCH_FAULT_HANG_UP) {
-		sink_hang_up(s);
-		return true;
-	}
-	count_fault(s);
-	snprintf(text, sizeof(text), "%u %u.0.0 As the script says", f.code,
-		 f.code / 100);
-	sink_reply(s, text);
-	if (f.code == 421)
-		s->state = SINK_GONE;
-	return true;
-}
-
 void sink_reset(struct sink_session *s)
 {
 	sink_message_end(&s->message);
+	s->sender = NULL;
+	s->ambush.set = false;
+	memset(s->hit, 0, sizeof(s->hit));
 	if (s->state > SINK_READY && s->state != SINK_GONE)
 		s->state = SINK_READY;
 }
 
-static bool tls_possible(const struct sink_session *s)
+static unsigned all_offers(const struct sink_session *s)
 {
-	return s->config->tls == BENCH_TLS_STARTTLS && !s->conn->ssl;
+	const struct sink_config *c = s->config;
+	unsigned offers = SINK_OFFER_SIZE | SINK_OFFER_STATUS;
+
+	if (c->tls == BENCH_TLS_STARTTLS && !s->conn->ssl)
+		offers |= SINK_OFFER_STARTTLS;
+	if (!c->no_pipelining)
+		offers |= SINK_OFFER_PIPELINING;
+	if (!c->no_chunking)
+		offers |= SINK_OFFER_CHUNKING;
+	if (!c->no_eight_bit)
+		offers |= SINK_OFFER_8BITMIME;
+	return offers;
+}
+
+static void reply_to_ehlo(struct sink_session *s)
+{
+	char size[32];
+	const struct {
+		unsigned bit;
+		const char *text;
+	} offers[] = {
+		{SINK_OFFER_STARTTLS, "STARTTLS"},
+		{SINK_OFFER_PIPELINING, "PIPELINING"},
+		{SINK_OFFER_CHUNKING, "CHUNKING"},
+		{SINK_OFFER_8BITMIME, "8BITMIME\r\n250-SMTPUTF8"},
+		{SINK_OFFER_SIZE, size},
+		{SINK_OFFER_STATUS, "ENHANCEDSTATUSCODES"},
+	};
+	char text[600], *last;
+	size_t len = (size_t)sprintf(text, "250-%.255s", s->config->hostname);
+
+	sprintf(size, "SIZE %llu", (unsigned long long)s->config->max_size);
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+		if (!(s->offers & offers[i].bit))
+			continue;
+		len += (size_t)sprintf(text + len, "\r\n250-%s",
+				       offers[i].text);
+	}
+	last = strrchr(text, '\n');
+	last = last ? last + 1 : text;
+	last[3] = ' ';
+	sink_reply_good(s, text);
 }
 
 static void do_ehlo(struct sink_session *s, char *arg)
 {
-	const struct sink_config *c = s->config;
-
-	if (sink_fault(s, BENCH_PHASE_EHLO))
+	snprintf(s->helo, sizeof(s->helo), "%s", arg);
+	s->offers = all_offers(s);
+	if (sink_fault(s, SINK_AT_EHLO))
 		return;
 	if (!*arg) {
 		sink_reply_bad(s, "501 5.5.4 Who are you?");
@@ -123,68 +131,29 @@ static void do_ehlo(struct sink_session *s, char *arg)
 	}
 	sink_reset(s);
 	s->state = SINK_READY;
-	bench_conn_printf(s->conn, "250-%.255s\r\n", c->hostname);
-	if (tls_possible(s))
-		sink_reply(s, "250-STARTTLS");
-	if (!c->no_pipelining)
-		sink_reply(s, "250-PIPELINING");
-	if (!c->no_chunking)
-		sink_reply(s, "250-CHUNKING");
-	if (!c->no_eight_bit)
-		sink_reply(s, "250-8BITMIME\r\n250-SMTPUTF8");
-	bench_conn_printf(s->conn, "250-SIZE %llu\r\n",
-			  (unsigned long long)c->max_size);
-	sink_reply(s, "250 ENHANCEDSTATUSCODES");
+	reply_to_ehlo(s);
 }
 
 static void do_helo(struct sink_session *s, char *arg)
 {
-	if (sink_fault(s, BENCH_PHASE_EHLO))
+	char text[300];
+
+	snprintf(s->helo, sizeof(s->helo), "%s", arg);
+	if (sink_fault(s, SINK_AT_EHLO))
 		return;
 	sink_reset(s);
 	s->state = SINK_READY;
-	bench_conn_printf(s->conn, "250 %.255s\r\n", s->config->hostname);
-}
-
-static void note_handshake(struct sink_session *s, bool good)
-{
-	struct sink_totals *t = &s->shared->totals;
-
-	pthread_mutex_lock(&s->shared->lock);
-	t->handshakes += good;
-	t->handshake_failures += !good;
-	if (good) {
-		t->resumed += (uint64_t)SSL_session_reused(s->conn->ssl);
-		if (!t->tls[0])
-			memcpy(t->tls, s->tls, sizeof(t->tls));
-		else if (strcmp(t->tls, s->tls))
-			strcpy(t->tls, "mixed");
-	}
-	pthread_mutex_unlock(&s->shared->lock);
-}
-
-static void handshake(struct sink_session *s)
-{
-	int err = bench_conn_accept_tls(s->conn, s->shared->ctx);
-
-	if (err) {
-		sink_blame(s, s->conn->error);
-		s->state = SINK_GONE;
-	} else {
-		snprintf(s->tls, sizeof(s->tls), "%s %s",
-			 SSL_get_version(s->conn->ssl),
-			 SSL_get_cipher_name(s->conn->ssl));
-	}
-	note_handshake(s, !err);
+	snprintf(text, sizeof(text), "250 %.255s", s->config->hostname);
+	sink_reply_good(s, text);
 }
 
 static void do_starttls(struct sink_session *s, char *arg)
 {
-	if (!tls_possible(s)) {
+	if (!(s->offers & SINK_OFFER_STARTTLS) || s->conn->ssl) {
 		sink_reply_bad(s, "502 5.5.1 Not here");
 		return;
 	}
-	if (sink_fault(s, BENCH_PHASE_STARTTLS))
+	if (sink_fault(s, SINK_AT_STARTTLS))
 		return;
 	if (bench_conn_pending(s->conn)) {
 		sink_blame(s, "octets in clear behind STARTTLS");
@@ -193,9 +162,12 @@ static void do_starttls(struct sink_session *s, char *arg)
 		return;
 	}
 	sink_reset(s);
-	sink_reply(s, "220 2.0.0 Go ahead");
+	sink_reply_good(s, "220 2.0.0 Go ahead");
+	sink_settle(s);
+	if (s->state == SINK_GONE)
+		return;
 	s->state = SINK_NEW; /* RFC 3207 4.2: all that was known is gone */
-	handshake(s);
+	sink_handshake(s);
 }
 
 static void do_noop(struct sink_session *s, char *arg)
@@ -210,7 +182,9 @@ static void do_vrfy(struct sink_session *s, char *arg)
 
 static void do_quit(struct sink_session *s, char *arg)
 {
-	sink_reply(s, "221 2.0.0 Bye");
+	if (sink_fault(s, SINK_AT_QUIT))
+		return;
+	sink_reply_good(s, "221 2.0.0 Bye");
 	s->state = SINK_GONE;
 }
 
@@ -243,10 +217,11 @@ static void dispatch(struct sink_session *s, char *line)
 
 		if (strlen(c->verb) != len || strncasecmp(line, c->verb, len))
 			continue;
-		if (s->config->no_pipelining && c->run != sink_do_bdat &&
-		    bench_conn_pending(s->conn))
+		if (!(s->offers & SINK_OFFER_PIPELINING) &&
+		    c->run != sink_do_bdat && bench_conn_pending(s->conn))
 			sink_blame(s, "pipelined without being offered it");
 		c->run(s, line + len + strspn(line + len, " "));
+		sink_settle(s);
 		return;
 	}
 	sink_reply_bad(s, "500 5.5.2 What?");
@@ -299,6 +274,30 @@ static void end_session(struct sink_session *s)
 	bench_hash_free(s->hash);
 }
 
+static void set_client(struct sink_session *s, int fd)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	char host[64] = "?";
+
+	if (!getpeername(fd, (struct sockaddr *)&ss, &len))
+		getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host),
+			    NULL, 0, NI_NUMERICHOST);
+	snprintf(s->client, sizeof(s->client), "%s",
+		 strncmp(host, "::ffff:", 7) ? host : host + 7);
+}
+
+static void greet(struct sink_session *s)
+{
+	char text[300];
+
+	if (s->state == SINK_GONE || sink_fault(s, SINK_AT_CONNECT))
+		return;
+	snprintf(text, sizeof(text), "220 %.255s ESMTP ringpost-bench",
+		 s->config->hostname);
+	sink_reply_good(s, text);
+}
+
 void sink_session_serve(struct sink_shared *shared, struct bench_conn *conn,
 			int fd, uint64_t number)
 {
@@ -314,13 +313,14 @@ void sink_session_serve(struct sink_shared *shared, struct bench_conn *conn,
 
 	bench_conn_init(conn, fd, shared->config->timeout_s);
 	conn->slow = shared->config->slow_read;
+	set_client(&s, fd);
+	s.offers = all_offers(&s);
 	if (!s.hash)
 		s.state = SINK_GONE;
 	else if (s.config->tls == BENCH_TLS_IMPLICIT)
-		handshake(&s);
-	if (s.state != SINK_GONE && !sink_fault(&s, BENCH_PHASE_CONNECT))
-		bench_conn_printf(conn, "220 %.255s ESMTP ringpost-bench\r\n",
-				  s.config->hostname);
+		sink_handshake(&s);
+	greet(&s);
+	sink_settle(&s);
 	while (s.state != SINK_GONE)
 		one_command(&s);
 	end_session(&s);

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "bench/bench_conn.h"
-#include "bench/bench_fault.h"
 #include "bench/bench_hash.h"
 #include "bench/bench_seen.h"
 #include "bench/bench_tls.h"
+#include "bench/sink/sink_rule.h"
 
 /* What the command line asks for; read-only while sessions run. */
 struct sink_config {
@@ -34,13 +34,14 @@ struct sink_config {
 	unsigned timeout_s;
 	unsigned grace_s;
 	enum bench_hash_kind hash;
-	struct bench_faults faults;
+	struct sink_rules rules;
 	unsigned key_update; /* before every Nth final reply; 0: never */
 	bool key_update_ask; /* the client has to answer each with its own */
 	unsigned key_update_wait; /* ms for the client to hang up upon it */
 	unsigned close_after;	  /* messages; 0: never */
 	uint64_t slow_read;	  /* octets per second; 0: as fast as it goes */
 	uint64_t seed;
+	const char *script; /* of rules, which stand behind the options' */
 	bool progress;
 	bool json;
 };
@@ -63,6 +64,7 @@ struct sink_totals {
 	uint64_t key_updates_seen;
 	uint64_t key_updates_final; /* sent, and the client hung up */
 	uint64_t faults;	    /* replies and hang-ups from the script */
+	uint64_t greylisted;	    /* of those */
 	uint64_t bare_cr;
 	uint64_t bare_lf;
 	uint64_t long_lines;
@@ -71,12 +73,15 @@ struct sink_totals {
 	double first; /* CLOCK_MONOTONIC of the first and last message */
 	double last;
 	char tls[96]; /* version and cipher; "mixed" if they differed */
+	uint64_t struck[SINK_RULES_MAX]; /* by each rule, once it is over */
 };
 
 struct sink_shared {
 	const struct sink_config *config;
 	SSL_CTX *ctx;
 	struct bench_tls_seen seen_tls;
+	struct sink_grey *grey; /* owned; NULL: no rule is grey */
+	struct sink_rule_counts counts;
 	int ledger;
 	int wake_fd; /* readable once the sink is to stop */
 	_Atomic uint64_t saved;
