@@ -4,6 +4,7 @@ client by hand, ringpost-bench source and ringpost itself meet it."""
 
 import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -11,7 +12,7 @@ import ssl
 import subprocess
 import time
 
-from harness import Client, Closed, Relay
+from harness import ROOT, Client, Closed, Relay
 from test_bench import (BENCH, EX_CONFIG, EX_TEMPFAIL, PATIENCE, BenchTest,
                         lines, wait_until)
 
@@ -520,3 +521,30 @@ class Mistakes(ScriptTest):
         self.assertEqual(sent["deferred"] + sent["refused"], 30)
         self.assertEqual([rule["line"] for rule in s.stop()["rules"]],
                          [0, 2])
+
+
+class Page(ScriptTest):
+    """The manual page is about this program."""
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(ROOT, "docs", "man",
+                               "ringpost-bench-sink.1")) as f:
+            self.page = f.read()
+
+    def test_every_option_is_there(self):
+        done = self.bench("sink", "--help")
+        options = re.findall(r"(?m)^  --([a-z0-9-]+)", done.stdout)
+        self.assertGreater(len(options), 30)
+        for option in set(options) - {"help"}:
+            self.assertRegex(self.page, rf"(?m)^\.It .*\bFl -{option}\b")
+
+    def test_examples_are_scripts(self):
+        examples = re.findall(r"(?ms)^(rules:\n.*?)^\.Ed", self.page)
+        self.assertGreater(len(examples), 3)
+        for example in examples:
+            path = os.path.join(self.folder, "example.yaml")
+            with open(path, "w") as f:
+                f.write(example)
+            rules = self.sink("--script", path).stop()["rules"]
+            self.assertEqual(len(rules), len(re.findall("(?m)^- ", example)))

@@ -18,11 +18,8 @@ import subprocess
 import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.realpath(__file__))))
-BENCH = os.path.join(ROOT, os.environ.get("RINGPOST_BUILD", "build"),
-                     "bench", "ringpost-bench")
-PATIENCE = float(os.environ.get("RINGPOST_TEST_PATIENCE", "60"))
+from harness import BENCH, PATIENCE, needs
+
 EX_OK, EX_USAGE, EX_UNAVAILABLE = 0, 64, 69
 SHORT = ("--total", "256K", "--repeats", "1", "--handshakes", "3")
 # Under tests/kernel/run, where a lack of kernel TLS would be a failure.
@@ -151,8 +148,9 @@ class Output(TlsTest):
         self.run_tls(*SHORT, "--sizes", "4K")
         self.assertEqual(os.listdir(self.folder), [])
 
-    @unittest.skipIf(shutil.which("gnuplot") is None, "gnuplot not installed")
     def test_plot(self):
+        needs(self, None if shutil.which("gnuplot") else
+              "gnuplot not installed (Debian: gnuplot-nox)")
         file = os.path.join(self.folder, "cost.svg")
         self.run_tls(*SHORT, "--tests", "send", "--sizes", "4K,64K", "--paths",
                      "plain-send,openssl-write", "--plot", file)
