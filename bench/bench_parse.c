@@ -41,6 +41,31 @@ int bench_parse_u64(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int bench_parse_decimal(const char *text, double *ret)
+{
+	double value = 0, unit = 1;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (*p - '0');
+	if (p == text)
+		return -EINVAL;
+	if (*p == '.') {
+		for (p++; *p >= '0' && *p <= '9'; p++) {
+			value = value * 10 + (*p - '0');
+			unit *= 10;
+		}
+		if (p[-1] == '.')
+			return -EINVAL;
+	}
+	if (*p)
+		return -EINVAL;
+	if (value >= 1e15 || unit >= 1e15)
+		return -ERANGE;
+	*ret = value / unit;
+	return 0;
+}
+
 static int parse_unit(const char *unit, unsigned *shift)
 {
 	static const struct {

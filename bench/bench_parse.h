@@ -23,6 +23,9 @@ struct bench_size_range {
 
 int bench_parse_u64(const char *text, uint64_t *ret);
 
+/* A number with decimals or without, such as 0.25; below 10^15. */
+int bench_parse_decimal(const char *text, double *ret);
+
 /* A number with an optional unit K, M or G (powers of 1024; "KiB" works too). */
 int bench_parse_size(const char *text, uint64_t *ret);
 

@@ -35,6 +35,12 @@ static inline uint64_t bench_rng_below(uint64_t *state, uint64_t bound)
 	return bench_rng_next(state) % bound;
 }
 
+/* A number in [0, 1). */
+static inline double bench_rng_unit(uint64_t *state)
+{
+	return (double)(bench_rng_next(state) >> 11) * 0x1p-53;
+}
+
 static inline uint32_t bench_rng_share(uint64_t *state)
 {
 	return (uint32_t)bench_rng_below(state, BENCH_SHARE_ALL);

@@ -74,6 +74,30 @@ static void range_refuses_zero_and_backwards(void **state)
 	assert_int_equal(bench_parse_size_range("1K-", &range), -EINVAL);
 }
 
+static void decimal_may_have_a_point(void **state)
+{
+	double value;
+
+	assert_int_equal(bench_parse_decimal("12", &value), 0);
+	assert_true(value == 12);
+	assert_int_equal(bench_parse_decimal("0.25", &value), 0);
+	assert_true(value == 0.25);
+}
+
+static void decimal_refuses_what_is_no_number(void **state)
+{
+	static const char *const bad[] = {"",	 "x",	".5",	"5.",
+					  "-1",	 "+1",	" 1",	"1e3",
+					  "0x1", "nan", "1.2.3"};
+	double value = 7;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(bench_parse_decimal(bad[i], &value), -EINVAL);
+	assert_int_equal(bench_parse_decimal("1000000000000000", &value),
+			 -ERANGE);
+	assert_true(value == 7);
+}
+
 static void share_has_percent_and_decimals(void **state)
 {
 	uint32_t share;
@@ -152,6 +176,8 @@ int main(void)
 		cmocka_unit_test(range_of_one_size_is_fixed),
 		cmocka_unit_test(range_has_two_ends),
 		cmocka_unit_test(range_refuses_zero_and_backwards),
+		cmocka_unit_test(decimal_may_have_a_point),
+		cmocka_unit_test(decimal_refuses_what_is_no_number),
 		cmocka_unit_test(share_has_percent_and_decimals),
 		cmocka_unit_test(share_refuses_more_than_all),
 		cmocka_unit_test(share_refuses_what_is_no_share),
