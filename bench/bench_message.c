@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,49 +137,27 @@ static const struct text *message_text(const struct bench_message *m)
 	return &m->text->kind[m->eight_bit ? TEXT_EIGHT_BIT : TEXT_PLAIN];
 }
 
-/* Log-uniform: as many messages between 1K and 2K as between 1M and 2M. */
-static uint64_t draw_size(const struct bench_size_range *range, uint64_t *rng)
-{
-	double u = (double)(bench_rng_next(rng) >> 11) * 0x1p-53;
-	double ratio = (double)range->max / (double)range->min;
-
-	if (range->min == range->max)
-		return range->min;
-	return (uint64_t)((double)range->min * pow(ratio, u));
-}
-
-static size_t domain_count(const char *domains)
-{
-	size_t count = 1;
-
-	for (const char *p = domains; (p = strchr(p, ',')); p++)
-		count++;
-	return count;
-}
-
 void bench_message_rcpt(const struct bench_plan *plan, uint64_t index,
-			unsigned k, char *buf, size_t cap)
+			unsigned k, char rcpt[BENCH_RCPT_SIZE])
 {
-	const char *domain = plan->domains;
-	size_t skip = (index + k) % domain_count(domain);
+	size_t domain = bench_domains_pick(plan->domains, plan->seed, index, k);
+	int len = snprintf(rcpt, BENCH_RCPT_SIZE - BENCH_DOMAIN_SIZE,
+			   "r%llu-%u@", (unsigned long long)index, k);
 
-	while (skip--)
-		domain = strchr(domain, ',') + 1;
-	snprintf(buf, cap, "r%llu-%u@%.*s", (unsigned long long)index, k,
-		 (int)(strchrnul(domain, ',') - domain), domain);
+	bench_domains_name(plan->domains, domain, rcpt + len);
 }
 
 static void put_head(struct bench_message *m, const struct bench_plan *plan)
 {
 	/* A second per message from a fixed day: the same on every run. */
 	time_t when = 1735689600 + (time_t)(m->index % 31536000);
-	char date[64], rcpt[320];
+	char date[64], rcpt[BENCH_RCPT_SIZE];
 	struct tm tm;
 	int len;
 
 	gmtime_r(&when, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	bench_message_rcpt(plan, m->index, 0, rcpt, sizeof(rcpt));
+	bench_message_rcpt(plan, m->index, 0, rcpt);
 	len = snprintf(m->head, sizeof(m->head),
 		       "X-Bench-Id: %s\r\n"
 		       "Date: %s\r\n"
@@ -209,11 +186,12 @@ void bench_message_init(struct bench_message *m, const struct bench_plan *plan,
 	m->index = index;
 	snprintf(m->id, sizeof(m->id), "%.63s-%llu", plan->run,
 		 (unsigned long long)index);
-	m->size = draw_size(&plan->size, &rng);
+	m->size = bench_dist_draw(&plan->size, &rng);
 	m->dotted = bench_rng_share(&rng) < plan->dot_share;
 	m->eight_bit = bench_rng_share(&rng) < plan->eight_share && !m->dotted;
 	m->bdat = bench_rng_share(&rng) < plan->bdat_share;
 	m->first_line = bench_rng_below(&rng, message_text(m)->lines);
+	m->rcpts = (unsigned)bench_dist_draw(&plan->rcpts, &rng);
 	put_head(m, plan);
 	/* A line takes its CRLF; a dotted message also its last dot. */
 	least = m->head_len + 2 + (m->dotted ? DOT_TAIL : 0);

@@ -14,24 +14,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bench/bench_parse.h"
+#include "bench/bench_dist.h"
+#include "bench/bench_domains.h"
 
 /* Longest id (run, dash, index) with its NUL. */
 #define BENCH_ID_SIZE 96
 /* Longest run name with its NUL. */
 #define BENCH_RUN_SIZE 64
 
+/* Longest recipient address with its NUL. */
+#define BENCH_RCPT_SIZE (BENCH_DOMAIN_SIZE + 64)
+
 /* What the whole run sends. Borrowed strings live as long as the plan. */
 struct bench_plan {
 	const char *run; /* letters, digits, '.', '_' and '-' */
 	uint64_t seed;
-	struct bench_size_range size; /* octets of a whole message */
+	struct bench_dist size;		     /* octets of a whole message */
+	struct bench_dist rcpts;	     /* recipients of a message */
+	const struct bench_domains *domains; /* of the recipients; borrowed */
 	uint32_t dot_share;   /* messages with lines that start with a dot */
 	uint32_t eight_share; /* messages with octets above 127 */
 	uint32_t bdat_share;  /* messages to send by BDAT, where offered */
 	const char *from;
-	const char *domains; /* recipient domains, separated by commas */
-	unsigned rcpts;	     /* recipients of each message */
 };
 
 struct bench_slice {
@@ -50,7 +54,8 @@ struct bench_message {
 	char id[BENCH_ID_SIZE];
 	uint64_t index;
 	uint64_t size; /* octets from X-Bench-Id to the last CRLF */
-	bool dotted;   /* some line starts with a dot: DATA needs stuffing */
+	unsigned rcpts;
+	bool dotted; /* some line starts with a dot: DATA needs stuffing */
 	bool eight_bit;
 	bool bdat;
 
@@ -82,9 +87,9 @@ void bench_message_rewind(struct bench_message *m);
  */
 bool bench_message_next(struct bench_message *m, struct bench_slice *ret);
 
-/* Address of recipient `k` of message `index`, NUL-terminated into buf. */
+/* Address of recipient `k` of message `index` (k < m->rcpts), with its NUL. */
 void bench_message_rcpt(const struct bench_plan *plan, uint64_t index,
-			unsigned k, char *buf, size_t cap);
+			unsigned k, char rcpt[BENCH_RCPT_SIZE]);
 
 /* True for a name that may stand in an id and in a file of lines. */
 bool bench_run_valid(const char *run);

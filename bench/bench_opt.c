@@ -178,11 +178,6 @@ int bench_opt_size(const char *text, void *field)
 	return bench_parse_size(text, field);
 }
 
-int bench_opt_sizes(const char *text, void *field)
-{
-	return bench_parse_size_range(text, field);
-}
-
 int bench_opt_share(const char *text, void *field)
 {
 	return bench_parse_share(text, field);

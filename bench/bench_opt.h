@@ -45,9 +45,7 @@ int bench_opt_u64(const char *text, void *field);      /* uint64_t */
 int bench_opt_unsigned(const char *text, void *field); /* unsigned */
 int bench_opt_count(const char *text, void *field);    /* unsigned, > 0 */
 int bench_opt_size(const char *text, void *field);     /* uint64_t */
-int bench_opt_sizes(const char *text,
-		    void *field); /* struct bench_size_range */
-int bench_opt_share(const char *text, void *field); /* uint32_t */
-int bench_opt_addr(const char *text, void *field);  /* struct bench_addr */
+int bench_opt_share(const char *text, void *field);    /* uint32_t */
+int bench_opt_addr(const char *text, void *field);     /* struct bench_addr */
 
 #endif

@@ -1,18 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ringpost-bench source: options in, report out. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include <jansson.h>
-
 #include "bench/bench_cmd.h"
 #include "bench/bench_opt.h"
+#include "bench/source/source_report.h"
 #include "bench/source/source_run.h"
 
 #define AT(field) offsetof(struct source_config, field)
+
+/* RFC 5321 4.5.3.1.8 wants 100 of every server; some take many more. */
+#define RCPTS_MAX 10000u
+
+static int rcpts_opt(const char *text, void *field)
+{
+	struct bench_dist d;
+	int err = bench_dist_parse(text, &d);
+
+	if (err)
+		return err;
+	if (d.max > RCPTS_MAX)
+		return -ERANGE;
+	*(struct bench_dist *)field = d;
+	return 0;
+}
+
+static int rate_opt(const char *text, void *field)
+{
+	double rate;
+	int err = bench_parse_decimal(text, &rate);
+
+	if (err)
+		return err;
+	if (rate <= 0 || rate > 1e9)
+		return -ERANGE;
+	*(double *)field = rate;
+	return 0;
+}
 
 /* clang-format off */
 static const struct bench_opt options[] = {
@@ -26,8 +55,10 @@ static const struct bench_opt options[] = {
 	 bench_opt_u64, AT(messages), "a number"},
 	{"per-connection", "N", "messages before QUIT and a new connection\n(0: no limit)",
 	 bench_opt_u64, AT(per_connection), "a number"},
-	{"size", "SIZE[-SIZE]", "octets of a message, as 4K or 1K-5M\n(log-uniform) (4K)",
-	 bench_opt_sizes, AT(plan.size), "a size such as 4K or 1K-5M"},
+	{"rate", "N", "messages per second in all, each due at a moment\nof its own, from which its latency counts\n(as fast as the connections get them through)",
+	 rate_opt, AT(rate), "a number above 0, such as 200 or 0.5"},
+	{"size", "SIZES", "octets of a message: 4K; 1K-5M (log-uniform);\n4K:70,100K:25,1M-10M:5 (with weights);\nlognormal:MEDIAN,SIGMA[,MAX] (MAX 64M) (4K)",
+	 bench_dist_opt, AT(plan.size), "4K, 1K-5M, 4K:70,100K:30 or lognormal:30K,1.5"},
 	{"seed", "N", "same seed, same mail (1)",
 	 bench_opt_u64, AT(plan.seed), "a number"},
 	{"run", "NAME", "front part of the ids (s<seed>)",
@@ -64,10 +95,10 @@ static const struct bench_opt options[] = {
 	 bench_opt_yes_no, AT(pipelining), "yes or no"},
 	{"from", "ADDRESS", "sender (sender@bench.invalid)",
 	 bench_opt_string, AT(plan.from), NULL},
-	{"to-domain", "DOMAIN[,...]", "recipient domains, in turn (example.test)",
-	 bench_opt_string, AT(plan.domains), NULL},
-	{"rcpts", "N", "recipients of each message (1)",
-	 bench_opt_count, AT(plan.rcpts), "a number above 0"},
+	{"to-domain", "DOMAINS", "recipient domains: a.test,b.test (in turn);\na.test:10,b.test:1 (with weights); d#.test*1000\n(d0.test to d999.test); d#.test*1000~1.1 (the\nnth gets 1/n^1.1 of the first) (example.test)",
+	 bench_opt_string, AT(domains), NULL},
+	{"rcpts", "NUMBERS", "recipients of a message, written as sizes are (1)",
+	 rcpts_opt, AT(plan.rcpts), "a number from 1 to 10000, such as 3, 1-50 or 1:90,20:10"},
 	{"helo", "NAME", "name to greet with (localhost)",
 	 bench_opt_string, AT(helo), NULL},
 	{"hash", "KIND", "sha256, xxh3 or none (sha256)",
@@ -84,7 +115,9 @@ static const struct bench_opt options[] = {
 	 bench_opt_count, AT(timeout_s), "a number above 0"},
 	{"progress", NULL, "show how it goes on stderr",
 	 bench_opt_flag, AT(progress), NULL},
-	{"json", NULL, "print the totals as JSON",
+	{"histogram", "FILE", "write all latencies as CSV: phase, from and to\n(nanoseconds), count, share up to there",
+	 bench_opt_string, AT(histogram), NULL},
+	{"json", NULL, "print the totals and latencies as JSON",
 	 bench_opt_flag, AT(json), NULL},
 };
 /* clang-format on */
@@ -97,6 +130,13 @@ static const struct bench_opt_set option_set = {
 		"could not be reached.",
 	.opts = options,
 	.count = sizeof(options) / sizeof(options[0]),
+};
+
+/* What a run needs beside its settings; all owned. */
+struct source_needs {
+	struct bench_domains *domains;
+	struct source_latency *latency;
+	FILE *histogram; /* NULL: not asked for */
 };
 
 static int refuse(const char *what)
@@ -142,104 +182,66 @@ static int check(struct source_config *config, char *run, size_t cap)
 	return EX_OK;
 }
 
-static uint64_t not_accepted(const struct source_totals *t)
+/* Values that are not options' own: 0, or the exit status. */
+static int prepare(struct source_needs *needs, struct source_config *config)
 {
-	return t->refused + t->deferred + t->unfit + t->failed;
+	char error[256];
+
+	needs->domains =
+		bench_domains_new(config->domains, error, sizeof(error));
+	if (!needs->domains) {
+		fprintf(stderr, "ringpost-bench source: --to-domain %s\n",
+			error);
+		return EX_USAGE;
+	}
+	config->plan.domains = needs->domains;
+	needs->latency = calloc(1, sizeof(*needs->latency));
+	if (!needs->latency)
+		return EX_OSERR;
+	if (!config->histogram)
+		return EX_OK;
+	needs->histogram = fopen(config->histogram, "we");
+	if (needs->histogram)
+		return EX_OK;
+	fprintf(stderr, "ringpost-bench source: %s: %s\n", config->histogram,
+		strerror(errno));
+	return EX_CANTCREAT;
 }
 
-static void print_text(const struct source_totals *t, uint64_t not_tried)
+static void release(struct source_needs *needs)
 {
-	printf("accepted     %llu (%llu by BDAT)\n",
-	       (unsigned long long)t->accepted, (unsigned long long)t->by_bdat);
-	printf("refused      %llu\n", (unsigned long long)t->refused);
-	printf("deferred     %llu\n", (unsigned long long)t->deferred);
-	printf("failed       %llu\n",
-	       (unsigned long long)(t->failed + t->unfit));
-	if (not_tried)
-		printf("not tried    %llu\n", (unsigned long long)not_tried);
-	printf("sent again   %llu\n", (unsigned long long)t->retried);
-	printf("recipients   %llu accepted, %llu refused\n",
-	       (unsigned long long)t->rcpts_accepted,
-	       (unsigned long long)t->rcpts_refused);
-	printf("connections  %llu (%llu could not be made)\n",
-	       (unsigned long long)t->connections,
-	       (unsigned long long)t->connect_failures);
-	printf("handshakes   %llu (%llu resumed) %s\n",
-	       (unsigned long long)t->handshakes,
-	       (unsigned long long)t->resumed, t->tls);
-	printf("TLS ends     %llu in order, %llu not\n",
-	       (unsigned long long)t->tls_clean_ends,
-	       (unsigned long long)t->tls_unclean_ends);
-	printf("seconds      %.3f\n", t->seconds);
-	printf("messages/s   %.1f\n", (double)t->accepted / t->seconds);
-	printf("MB/s         %.2f\n", (double)t->octets / t->seconds / 1e6);
+	bench_domains_free(needs->domains);
+	free(needs->latency);
+	if (needs->histogram)
+		fclose(needs->histogram);
 }
 
-static void put(json_t *root, const char *name, uint64_t value)
+static int write_histogram(const struct source_needs *needs)
 {
-	json_object_set_new(root, name, json_integer((json_int_t)value));
+	struct bench_latency rows[SOURCE_PHASES];
+
+	if (!needs->histogram)
+		return EX_OK;
+	source_latency_rows(needs->latency, rows);
+	if (!bench_latency_write(needs->histogram, rows, SOURCE_PHASES))
+		return EX_OK;
+	perror("ringpost-bench source: --histogram");
+	return EX_IOERR;
 }
 
-static json_t *to_json(const struct source_totals *t, uint64_t not_tried)
+static int run_and_report(const struct source_config *config,
+			  const struct source_needs *needs)
 {
-	json_t *root = json_object();
+	struct source_totals totals;
+	char error[256];
+	int status;
 
-	put(root, "accepted", t->accepted);
-	put(root, "refused", t->refused);
-	put(root, "deferred", t->deferred);
-	put(root, "unfit", t->unfit);
-	put(root, "failed", t->failed);
-	put(root, "not_tried", not_tried);
-	put(root, "retried", t->retried);
-	put(root, "by_bdat", t->by_bdat);
-	put(root, "rcpts_accepted", t->rcpts_accepted);
-	put(root, "rcpts_refused", t->rcpts_refused);
-	put(root, "octets", t->octets);
-	put(root, "connections", t->connections);
-	put(root, "connect_failures", t->connect_failures);
-	put(root, "handshakes", t->handshakes);
-	put(root, "resumed", t->resumed);
-	put(root, "tickets", t->tickets);
-	put(root, "key_updates_sent", t->key_updates_sent);
-	put(root, "key_updates_seen", t->key_updates_seen);
-	put(root, "key_updates_final", t->key_updates_final);
-	put(root, "tls_clean_ends", t->tls_clean_ends);
-	put(root, "tls_unclean_ends", t->tls_unclean_ends);
-	put(root, "ledger_errors", t->ledger_errors);
-	json_object_set_new(root, "tls", json_string(t->tls));
-	json_object_set_new(root, "seconds", json_real(t->seconds));
-	json_object_set_new(root, "messages_per_second",
-			    json_real((double)t->accepted / t->seconds));
-	json_object_set_new(root, "mb_per_second",
-			    json_real((double)t->octets / t->seconds / 1e6));
-	return root;
-}
-
-static int print_json(const struct source_totals *t, uint64_t not_tried)
-{
-	json_t *root = to_json(t, not_tried);
-	int err = !root || json_dumpf(root, stdout, JSON_PRESERVE_ORDER);
-
-	json_decref(root);
-	putchar('\n');
-	return err ? EX_IOERR : EX_OK;
-}
-
-static int report(const struct source_config *config,
-		  const struct source_totals *t)
-{
-	uint64_t not_tried = config->messages - t->accepted - not_accepted(t);
-	int status = EX_OK;
-
-	if (config->json)
-		status = print_json(t, not_tried);
-	else
-		print_text(t, not_tried);
-	if (status || t->ledger_errors)
-		return EX_IOERR;
-	if (config->messages && !t->connections)
-		return EX_UNAVAILABLE;
-	return t->accepted == config->messages ? EX_OK : EX_TEMPFAIL;
+	if (source_run(config, &totals, needs->latency, error, sizeof(error))) {
+		fprintf(stderr, "ringpost-bench source: %s\n", error);
+		return EX_CONFIG;
+	}
+	status = source_report(config, &totals, needs->latency);
+	return write_histogram(needs) ? EX_IOERR : status;
 }
 
 int cmd_source(int argc, char **argv)
@@ -248,11 +250,11 @@ int cmd_source(int argc, char **argv)
 		.connections = 1,
 		.messages = 1,
 		.plan = {.seed = 1,
-			 .size = {4096, 4096},
+			 .size = bench_dist_range(4096, 4096),
+			 .rcpts = bench_dist_range(1, 1),
 			 .dot_share = 100000,
-			 .from = "sender@bench.invalid",
-			 .domains = "example.test",
-			 .rcpts = 1},
+			 .from = "sender@bench.invalid"},
+		.domains = "example.test",
 		.tls = BENCH_TLS_STARTTLS,
 		.tls_config = {.tickets = -1},
 		.helo = "localhost",
@@ -261,18 +263,17 @@ int cmd_source(int argc, char **argv)
 		.give_up_s = 60,
 		.timeout_s = 300,
 	};
-	struct source_totals totals;
-	char run[BENCH_RUN_SIZE], error[256];
+	struct source_needs needs = {0};
+	char run[BENCH_RUN_SIZE];
 	int status = bench_opt_parse(&option_set, &config, argc, argv);
 
 	if (status != BENCH_OPT_GO)
 		return status;
 	status = check(&config, run, sizeof(run));
-	if (status)
-		return status;
-	if (source_run(&config, &totals, error, sizeof(error))) {
-		fprintf(stderr, "ringpost-bench source: %s\n", error);
-		return EX_CONFIG;
-	}
-	return report(&config, &totals);
+	if (!status)
+		status = prepare(&needs, &config);
+	if (!status)
+		status = run_and_report(&config, &needs);
+	release(&needs);
+	return status;
 }

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/bench_clock.h"
 #include "bench/bench_ledger.h"
+#include "bench/source/source_pace.h"
 
 enum {
 	STACK_BYTES = 256 * 1024, /* 1,000 threads must not cost 8 GiB */
@@ -38,11 +40,13 @@ struct run {
 	_Atomic unsigned running; /* workers */
 	_Atomic bool stop;
 	_Atomic unsigned complaints;
+	struct source_pace pace;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t moved;
 	unsigned expected;	 /* workers that were started */
 	unsigned arrived[GATES]; /* how many of them came so far */
 	struct source_totals totals;
+	struct source_latency *latency; /* borrowed */
 	double started;
 };
 
@@ -50,15 +54,14 @@ struct worker {
 	struct run *run;
 	pthread_t thread;
 	struct source_session session;
+	uint64_t due;	 /* the message at hand; bench_clock_ns() */
+	uint64_t turned; /* when the worker turned to it */
 	double progress; /* when this worker last got a 250 or began */
 };
 
 static double now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+	return (double)bench_clock_ns() * 1e-9;
 }
 
 static void pause_ms(unsigned ms)
@@ -110,6 +113,7 @@ static int ensure_open(struct worker *w)
 		run->totals.connect_failures++;
 	} else {
 		run->totals.connections++;
+		source_latency_add_open(run->latency, &s->open_times);
 		if (s->conn->ssl) {
 			run->totals.handshakes++;
 			run->totals.resumed += s->resumed;
@@ -139,6 +143,7 @@ static void note_accepted(struct worker *w, const struct bench_message *m,
 	run->totals.rcpts_refused += r->rcpts_refused;
 	run->totals.octets += m->size;
 	run->totals.ledger_errors += err != 0;
+	source_latency_add_send(run->latency, &r->times, w->due, w->turned);
 	pthread_mutex_unlock(&run->lock);
 }
 
@@ -207,6 +212,13 @@ static bool deliver(struct worker *w, struct bench_message *m)
 	return !(w->run->config->retry && w->session.conn->fd < 0);
 }
 
+/* Messages flow, and time counts, from here on. */
+static void start_clock(struct run *run)
+{
+	run->started = now();
+	source_pace_start(&run->pace, bench_clock_ns());
+}
+
 static void pass_gate(struct run *run, enum gate gate)
 {
 	if (!run->config->connect_first)
@@ -215,7 +227,7 @@ static void pass_gate(struct run *run, enum gate gate)
 	if (++run->arrived[gate] >= run->expected) {
 		pthread_cond_broadcast(&run->moved);
 		if (gate == GATE_CONNECTED)
-			run->started = now();
+			start_clock(run);
 	}
 	while (run->arrived[gate] < run->expected)
 		pthread_cond_wait(&run->moved, &run->lock);
@@ -264,11 +276,13 @@ static void *work(void *arg)
 	w->progress = now();
 	if (run->config->connect_first)
 		ensure_open(w); /* what fails is tried again for a message */
+	source_pace_join(&run->pace);
 	pass_gate(run, GATE_CONNECTED);
 	while (go_on && !atomic_load(&run->stop)) {
 		uint64_t index = atomic_fetch_add(&run->next, 1);
 
-		if (index >= run->config->messages)
+		if (index >= run->config->messages ||
+		    !source_pace_wait(&run->pace, index, &w->due, &w->turned))
 			break;
 		bench_message_init(m, &run->config->plan, run->text, index);
 		go_on = deliver(w, m);
@@ -308,8 +322,10 @@ static void attend(struct run *run, const sigset_t *signals)
 	while (atomic_load(&run->running)) {
 		int sig = sigtimedwait(signals, NULL, &tick);
 
-		if (sig == SIGINT || sig == SIGTERM)
+		if (sig == SIGINT || sig == SIGTERM) {
 			atomic_store(&run->stop, true);
+			source_pace_stop(&run->pace);
+		}
 		/* A file gets a line now and then, a terminal a live one. */
 		if (sig < 0 && run->config->progress &&
 		    ++ticks % (isatty(2) ? 1 : 20) == 0)
@@ -393,7 +409,7 @@ static int run_workers(struct run *run)
 	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, &old);
 	run->control = pthread_self();
-	run->started = now();
+	start_clock(run);
 	started = start_workers(run, workers);
 	attend(run, &signals);
 	for (unsigned i = 0; i < started; i++) {
@@ -430,14 +446,15 @@ static int set_up(struct run *run, struct bench_text **text, char *error,
 }
 
 int source_run(const struct source_config *config, struct source_totals *totals,
-	       char *error, size_t cap)
+	       struct source_latency *latency, char *error, size_t cap)
 {
-	struct run run = {.config = config, .ledger = -1};
+	struct run run = {.config = config, .ledger = -1, .latency = latency};
 	struct bench_text *text = NULL;
 	int err;
 
 	pthread_mutex_init(&run.lock, NULL);
 	pthread_cond_init(&run.moved, NULL);
+	source_pace_init(&run.pace, config->rate);
 	err = set_up(&run, &text, error, cap);
 	if (!err) {
 		err = run_workers(&run);
@@ -451,6 +468,7 @@ int source_run(const struct source_config *config, struct source_totals *totals,
 	if (run.ledger >= 0)
 		close(run.ledger);
 	bench_text_free(text);
+	source_pace_deinit(&run.pace);
 	pthread_cond_destroy(&run.moved);
 	pthread_mutex_destroy(&run.lock);
 	return err;

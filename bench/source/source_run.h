@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "bench/source/source_latency.h"
 #include "bench/source/source_session.h"
 
 /* Each message ends in exactly one of the first five, unless not tried. */
@@ -35,10 +36,11 @@ struct source_totals {
 };
 
 /*
- * Sends the whole plan. 0 with the totals, or -errno with the reason in error
+ * Sends the whole plan. 0 with the totals and how long each step took (added
+ * to *latency), or -errno with the reason in error
  * when it could not even start. SIGINT and SIGTERM end it early and in order.
  */
 int source_run(const struct source_config *config, struct source_totals *totals,
-	       char *error, size_t cap);
+	       struct source_latency *latency, char *error, size_t cap);
 
 #endif

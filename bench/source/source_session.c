@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/bench_clock.h"
 #include "bench/bench_dot.h"
 
 enum {
@@ -27,6 +28,7 @@ struct transaction {
 	unsigned rcpt_temp; /* answered 4xx */
 	unsigned rcpt_perm; /* answered 5xx */
 	bool new_keys;	    /* behind the message */
+	struct source_send_times times;
 };
 
 static int broken(struct source_session *s, int err)
@@ -63,6 +65,16 @@ static int expect(struct source_session *s, struct bench_caps *caps,
 	return code / 100 == class ? 0 : -EPROTO;
 }
 
+/* The step that began at *from is done. */
+static void note_step(struct source_session *s, enum source_phase step,
+		      uint64_t *from)
+{
+	uint64_t now = bench_clock_ns();
+
+	s->open_times.took[step] = now - *from;
+	*from = now;
+}
+
 static int ehlo(struct source_session *s)
 {
 	memset(&s->caps, 0, sizeof(s->caps));
@@ -81,7 +93,7 @@ static int handshake(struct source_session *s)
 	return 0;
 }
 
-static int starttls(struct source_session *s)
+static int starttls(struct source_session *s, uint64_t *from)
 {
 	int err;
 
@@ -99,35 +111,47 @@ static int starttls(struct source_session *s)
 		return -EPROTO;
 	}
 	err = handshake(s);
-	return err ? err : ehlo(s);
+	if (err)
+		return err;
+	note_step(s, SOURCE_PHASE_HANDSHAKE, from);
+	err = ehlo(s);
+	note_step(s, SOURCE_PHASE_EHLO, from);
+	return err;
 }
 
-static int greet(struct source_session *s)
+static int greet(struct source_session *s, uint64_t *from)
 {
-	int err = 0;
+	int err;
 
-	if (s->config->tls == BENCH_TLS_IMPLICIT)
+	if (s->config->tls == BENCH_TLS_IMPLICIT) {
 		err = handshake(s);
-	if (!err)
-		err = expect(s, NULL, 2);
+		if (err)
+			return err;
+		note_step(s, SOURCE_PHASE_HANDSHAKE, from);
+	}
+	err = expect(s, NULL, 2);
 	if (!err)
 		err = ehlo(s);
-	if (!err && s->config->tls == BENCH_TLS_STARTTLS)
-		err = starttls(s);
-	return err;
+	if (err)
+		return err;
+	note_step(s, SOURCE_PHASE_GREETING, from);
+	return s->config->tls == BENCH_TLS_STARTTLS ? starttls(s, from) : 0;
 }
 
 int source_session_open(struct source_session *s)
 {
+	uint64_t from = bench_clock_ns();
 	int err =
 		bench_conn_open(s->conn, &s->config->to, s->config->timeout_s);
 
 	if (err)
 		return broken(s, err);
+	memset(&s->open_times, 0, sizeof(s->open_times));
+	note_step(s, SOURCE_PHASE_CONNECT, &from);
 	s->sent = 0;
 	s->closing = false;
 	s->resumed = false;
-	err = greet(s);
+	err = greet(s, &from);
 	if (err)
 		source_session_drop(s);
 	return err;
@@ -210,16 +234,19 @@ static int send_mail(struct transaction *t)
 static int send_envelope(struct transaction *t, bool pipe)
 {
 	const struct bench_plan *plan = &t->s->config->plan;
-	int err = send_mail(t);
+	int err;
+
+	t->times.begun = bench_clock_ns();
+	err = send_mail(t);
 
 	if (!err && !pipe)
 		err = read_mail(t);
 	if (!err && !pipe && t->mail >= 300)
 		return 0;
-	for (unsigned k = 0; k < plan->rcpts && !err; k++) {
-		char rcpt[320];
+	for (unsigned k = 0; k < t->m->rcpts && !err; k++) {
+		char rcpt[BENCH_RCPT_SIZE];
 
-		bench_message_rcpt(plan, t->m->index, k, rcpt, sizeof(rcpt));
+		bench_message_rcpt(plan, t->m->index, k, rcpt);
 		err = bench_conn_printf(t->s->conn, "RCPT TO:<%s>\r\n", rcpt);
 		if (!err && !pipe)
 			err = read_rcpt(t);
@@ -231,7 +258,7 @@ static int read_envelope(struct transaction *t)
 {
 	int err = read_mail(t);
 
-	for (unsigned k = 0; k < t->s->config->plan.rcpts && !err; k++)
+	for (unsigned k = 0; k < t->m->rcpts && !err; k++)
 		err = read_rcpt(t);
 	return err;
 }
@@ -267,15 +294,27 @@ static int send_data_body(struct transaction *t)
 	return out.err;
 }
 
+/* Nothing of the message is left in a buffer of ours. */
+static int flush_body(struct transaction *t)
+{
+	int err = bench_conn_flush(t->s->conn);
+
+	t->times.sent = bench_clock_ns();
+	return err;
+}
+
 /* DATA was let through: the body, or nothing when nobody is to get it. */
 static int finish_data(struct transaction *t)
 {
 	int err;
 
+	t->times.go = bench_clock_ns();
 	if (t->rcpt_ok)
 		err = send_data_body(t);
 	else
 		err = bench_conn_write(t->s->conn, ".\r\n", 3);
+	if (!err)
+		err = flush_body(t);
 	if (!err && t->new_keys)
 		err = update_keys(t->s, 0);
 	return err ? err : read_reply(t->s, NULL, &t->final);
@@ -362,7 +401,11 @@ static int send_by_bdat(struct transaction *t, bool pipe)
 
 	if (err || (!pipe && !t->rcpt_ok))
 		return err;
+	if (!pipe)
+		t->times.go = bench_clock_ns();
 	err = send_chunks(t, pipe);
+	if (!err)
+		err = flush_body(t);
 	if (!err && t->new_keys)
 		err = update_keys(t->s, 0);
 	if (!err && pipe)
@@ -440,6 +483,8 @@ void source_session_send(struct source_session *s, struct bench_message *m,
 		ret->outcome = s->closing ? SOURCE_DEFERRED : SOURCE_BROKEN;
 	else
 		ret->outcome = judge(&t);
+	t.times.answered = bench_clock_ns();
+	ret->times = t.times;
 	bench_hash_text(s->hash, ret->hash);
 	ret->rcpts_accepted = t.rcpt_ok;
 	ret->rcpts_refused = t.rcpt_temp + t.rcpt_perm;

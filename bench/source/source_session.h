@@ -11,6 +11,7 @@
 #include "bench/bench_message.h"
 #include "bench/bench_reply.h"
 #include "bench/bench_tls.h"
+#include "bench/source/source_latency.h"
 
 /* What the command line asks for; read-only while sessions run. */
 struct source_config {
@@ -32,12 +33,15 @@ struct source_config {
 	unsigned connections;
 	uint64_t messages;
 	uint64_t per_connection; /* 0: no limit */
+	double rate;		 /* messages per second in all; 0: no rate */
 	bool connect_first;	 /* all connections, and keep them to the end */
 	bool retry;
 	unsigned retry_delay_ms;
 	unsigned give_up_s;
 	enum bench_hash_kind hash;
 	const char *ledger;
+	const char *domains;   /* as given; plan.domains is made from it */
+	const char *histogram; /* file for all latencies */
 	bool progress;
 	bool json;
 };
@@ -65,6 +69,7 @@ struct source_session {
 	uint64_t tls_unclean_ends;  /* QUIT, and none */
 	bool closing;		    /* the server said 421 */
 	bool resumed;
+	struct source_open_times open_times; /* of this connection */
 	char why[256]; /* the reply or error behind the last bad outcome */
 };
 
@@ -73,7 +78,8 @@ struct source_result {
 	unsigned rcpts_accepted; /* valid when the outcome is ACCEPTED */
 	unsigned rcpts_refused;
 	bool by_bdat;
-	char hash[BENCH_HASH_TEXT]; /* valid when the outcome is ACCEPTED */
+	struct source_send_times times; /* valid when the outcome is ACCEPTED */
+	char hash[BENCH_HASH_TEXT];	/* valid when the outcome is ACCEPTED */
 };
 
 /* Connects, greets and starts TLS. 0, or -errno with s->why set. */

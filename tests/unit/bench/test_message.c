@@ -16,6 +16,7 @@ enum {
 struct fixture {
 	struct bench_plan plan;
 	struct bench_text *text;
+	struct bench_domains *domains;
 	struct bench_message m;
 	char *whole; /* of the last render() */
 	size_t len;
@@ -24,18 +25,21 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
+	char error[64];
 
+	f->domains =
+		bench_domains_new("one.test,two.test", error, sizeof(error));
 	f->plan = (struct bench_plan){
 		.run = "t",
 		.seed = 7,
-		.size = {600, 200000},
+		.size = bench_dist_range(600, 200000),
 		.from = "a@sender.test",
-		.domains = "one.test,two.test",
-		.rcpts = 1,
+		.domains = f->domains,
+		.rcpts = bench_dist_range(1, 1),
 	};
 	f->text = bench_text_new(7);
 	*state = f;
-	return f->text ? 0 : -1;
+	return f->text && f->domains ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -44,6 +48,7 @@ static int tear_down(void **state)
 
 	free(f->whole);
 	bench_text_free(f->text);
+	bench_domains_free(f->domains);
 	free(f);
 	return 0;
 }
@@ -93,7 +98,7 @@ static void sizes_are_exact(void **state)
 	struct fixture *f = *state;
 
 	for (uint64_t size = 600; size < 3000; size++) {
-		f->plan.size = (struct bench_size_range){size, size};
+		f->plan.size = bench_dist_range(size, size);
 		f->plan.dot_share = size & 1 ? BENCH_SHARE_ALL : 0;
 		render(f, size);
 		assert_int_equal(f->m.size, size);
@@ -106,7 +111,7 @@ static void small_sizes_are_raised_to_the_header(void **state)
 {
 	struct fixture *f = *state;
 
-	f->plan.size = (struct bench_size_range){1, 1};
+	f->plan.size = bench_dist_range(1, 1);
 	render(f, 0);
 	assert_int_equal(f->len, f->m.size);
 	assert_non_null(strstr(f->whole, "\r\n\r\n"));
@@ -120,11 +125,11 @@ static void every_size_near_the_header_works(void **state)
 
 	for (unsigned dotted = 0; dotted < 2; dotted++) {
 		f->plan.dot_share = dotted ? BENCH_SHARE_ALL : 0;
-		f->plan.size = (struct bench_size_range){1, 1};
+		f->plan.size = bench_dist_range(1, 1);
 		render(f, 3);
 		least = f->m.size;
 		for (uint64_t size = least - 4; size < least + 20; size++) {
-			f->plan.size = (struct bench_size_range){size, size};
+			f->plan.size = bench_dist_range(size, size);
 			render(f, 3);
 			assert_int_equal(f->len, f->m.size);
 			assert_true(f->m.size == size || size < least);
@@ -180,7 +185,7 @@ static void another_index_or_seed_gives_other_mail(void **state)
 	struct bench_text *other = bench_text_new(8);
 	char *first;
 
-	f->plan.size = (struct bench_size_range){5000, 5000};
+	f->plan.size = bench_dist_range(5000, 5000);
 	render(f, 1);
 	first = strdup(f->whole);
 	render(f, 2);
@@ -265,14 +270,29 @@ static void shares_are_kept(void **state)
 static void recipients_take_the_domains_in_turn(void **state)
 {
 	struct fixture *f = *state;
-	char rcpt[64];
+	char rcpt[BENCH_RCPT_SIZE];
 
-	bench_message_rcpt(&f->plan, 4, 0, rcpt, sizeof(rcpt));
+	bench_message_rcpt(&f->plan, 4, 0, rcpt);
 	assert_string_equal(rcpt, "r4-0@one.test");
-	bench_message_rcpt(&f->plan, 4, 1, rcpt, sizeof(rcpt));
+	bench_message_rcpt(&f->plan, 4, 1, rcpt);
 	assert_string_equal(rcpt, "r4-1@two.test");
-	bench_message_rcpt(&f->plan, 5, 0, rcpt, sizeof(rcpt));
+	bench_message_rcpt(&f->plan, 5, 0, rcpt);
 	assert_string_equal(rcpt, "r5-0@two.test");
+}
+
+static void recipients_follow_their_distribution(void **state)
+{
+	struct fixture *f = *state;
+	unsigned count[5] = {0};
+
+	assert_int_equal(bench_dist_parse("1:3,4", &f->plan.rcpts), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		bench_message_init(&f->m, &f->plan, f->text, i);
+		assert_in_range(f->m.rcpts, 1, 4);
+		count[f->m.rcpts]++;
+	}
+	assert_int_equal(count[1] + count[4], 1000);
+	assert_in_range(count[4], 200, 300);
 }
 
 static void run_names_are_checked(void **state)
@@ -304,6 +324,7 @@ int main(void)
 		WITH_FIXTURE(only_eight_bit_messages_have_high_octets),
 		WITH_FIXTURE(shares_are_kept),
 		WITH_FIXTURE(recipients_take_the_domains_in_turn),
+		WITH_FIXTURE(recipients_follow_their_distribution),
 		cmocka_unit_test(run_names_are_checked),
 	};
 
