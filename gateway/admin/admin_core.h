@@ -10,10 +10,12 @@
 #ifndef GATEWAY_ADMIN_ADMIN_CORE_H
 #define GATEWAY_ADMIN_ADMIN_CORE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "gateway/admin/admin_port.h"
+#include "gateway/admin/admin_request.h"
 
 /* A worker, as seen from here. */
 struct admin_worker {
@@ -34,6 +36,12 @@ struct admin_core_config {
 	void (*news)(void *arg);
 	void *arg;
 	uint64_t (*wall_clock)(void); /* NULL: CLOCK_REALTIME, ns */
+	/* Commands about the relay itself, not its workers: does @command for
+	 * @by and returns the last line, owned (NULL: no memory). Control
+	 * thread. NULL: there are none. */
+	json_t *(*control)(void *control_arg, enum admin_command command,
+			   const char *by);
+	void *control_arg;
 };
 
 struct admin_core *admin_core_create(const struct admin_core_config *config);

@@ -241,6 +241,8 @@ static bool turn(struct admin_job *job, int budget)
 	case ADMIN_RESUME:
 		return suspend_turn(job, budget);
 	case ADMIN_TRACE:
+	case ADMIN_RELOAD:
+	case ADMIN_RESTART:
 	case ADMIN_COMMANDS:
 		break;
 	}

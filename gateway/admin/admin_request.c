@@ -47,6 +47,8 @@ static const struct {
 	[ADMIN_SUSPEND] = {"suspend", NEEDS_DESTINATION},
 	[ADMIN_RESUME] = {"resume", NEEDS_DESTINATION},
 	[ADMIN_TRACE] = {"trace", TAKES_FILTER | TAKES_LIMIT | NEEDS_TARGET},
+	[ADMIN_RELOAD] = {"reload", 0},
+	[ADMIN_RESTART] = {"restart", 0},
 };
 
 const char *admin_command_name(enum admin_command command)

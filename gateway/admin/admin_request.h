@@ -36,6 +36,8 @@ enum admin_command {
 	ADMIN_SUSPEND,
 	ADMIN_RESUME,
 	ADMIN_TRACE,
+	ADMIN_RELOAD,  /* the relay's own: admin_core_config.control */
+	ADMIN_RESTART, /* likewise */
 	ADMIN_COMMANDS
 };
 

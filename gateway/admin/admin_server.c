@@ -87,6 +87,8 @@ static int make(struct admin_server *s,
 		.workers = config->workers,
 		.worker_count = config->worker_count,
 		.suspended = config->suspended,
+		.control = config->control,
+		.control_arg = config->control_arg,
 		.news = on_news,
 		.arg = s,
 	};

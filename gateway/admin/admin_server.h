@@ -23,6 +23,10 @@ struct admin_server_config {
 	const struct admin_worker *workers;
 	unsigned worker_count;
 	struct suspended *suspended; /* borrowed */
+	/* As in struct admin_core_config. */
+	json_t *(*control)(void *control_arg, enum admin_command command,
+			   const char *by);
+	void *control_arg;
 };
 
 /*

@@ -316,6 +316,22 @@ static void trace_rows(struct admin_call *call)
 		}
 }
 
+/* --- the relay itself --- */
+
+static void control_begin(struct admin_call *call)
+{
+	const struct admin_core_config *c = &call->core->config;
+	const struct admin_request *request = call->request;
+
+	if (!c->control) {
+		admin_call_fail(call, "unavailable", "not here");
+		return;
+	}
+	admin_call_line(call, c->control(c->control_arg, request->command,
+					 request->by));
+	call->over = true;
+}
+
 static void no_rows(struct admin_call *call)
 {
 }
@@ -333,4 +349,6 @@ const struct admin_step admin_steps[ADMIN_COMMANDS] = {
 	[ADMIN_SUSPEND] = {suspend_begin, no_rows, suspend_finish},
 	[ADMIN_RESUME] = {suspend_begin, no_rows, suspend_finish},
 	[ADMIN_TRACE] = {trace_begin, trace_rows, trace_finish},
+	[ADMIN_RELOAD] = {control_begin, no_rows, trace_finish},
+	[ADMIN_RESTART] = {control_begin, no_rows, trace_finish},
 };

@@ -18,7 +18,8 @@ static const struct cli_command commands[] = {
 		.help = "Accepts mail, stores it, delivers it, until SIGTERM "
 			"or SIGINT: then what is\n"
 			"in flight is finished first.  SIGHUP reopens the log "
-			"file.\n",
+			"file and reads the\n"
+			"configuration again, like 'ringpost reload'.\n",
 	},
 	{
 		.name = "check-config", .run = cli_check_config,
@@ -82,6 +83,10 @@ static const struct cli_command commands[] = {
 	{
 		.name = "inject", .main = cli_inject,
 		.summary = "hand a message to a running relay",
+	},
+	{
+		.name = "reload", .main = cli_reload,
+		.summary = "make a running relay read its configuration again",
 	},
 	{
 		.name = "trace", .main = cli_trace,

@@ -112,7 +112,7 @@ static const struct {
 } exits[] = {
 	{"usage", EX_USAGE},	   {"denied", EX_NOPERM},
 	{"not_found", EX_NOINPUT}, {"unavailable", EX_TEMPFAIL},
-	{"failed", EX_OSERR},
+	{"failed", EX_OSERR},	   {"config", EX_CONFIG},
 };
 
 static int error_code(const json_t *line)

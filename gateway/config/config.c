@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/config/config_change.h"
 #include "gateway/config/config_keys.h"
 
 /* What config_ref() counts; struct config stays plain values. */
@@ -42,6 +43,7 @@ static void config_free(struct config *config)
 	free(config->admin.group);
 	free(config->inject.socket);
 	free(config->log.file);
+	config_lines_free(&config->lines);
 	free(config->hostname);
 	free(config->file);
 	free(counted_of(config));
@@ -127,6 +129,9 @@ static void read_text(struct config_errors *errors, const char *text,
 	config_destination_defaults(&config->anywhere);
 	if (config_yaml_read(text, len, errors, &tree))
 		read_root(&reader, tree.root, config);
+	config->lines = config_lines_create(tree.root);
+	if (!config->lines)
+		errors->no_memory = true;
 	config_yaml_free(&tree);
 	free(folder);
 }

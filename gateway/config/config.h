@@ -22,6 +22,8 @@
 #include "ktls/ktls_types.h"
 #include "uring/uring_caps.h"
 
+struct config_lines;
+
 /* A numeric address with a port. */
 struct config_endpoint {
 	struct sockaddr_storage addr;
@@ -191,6 +193,7 @@ struct config {
 	} log;
 	unsigned workers;	  /* resolved: one per usable core */
 	enum uring_level uring;	  /* RINGPOST_URING overrides */
+	struct config_lines *lines; /* owned: config_change.h */
 };
 
 /*

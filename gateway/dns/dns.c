@@ -63,6 +63,18 @@ void dns_stop(struct dns *dns)
 	dns->source->ops->stop(dns->source);
 }
 
+bool dns_stopped(const struct dns *dns)
+{
+	return !dns->source->ops->stopped ||
+	       dns->source->ops->stopped(dns->source);
+}
+
+void dns_reload(struct dns *dns, const struct config *config)
+{
+	dns->config = config;
+	dns->self.hostname = config->hostname;
+}
+
 /* --- lists --- */
 
 void dns_list_add(struct dns_list *list, struct dns_lookup *lookup)

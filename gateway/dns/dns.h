@@ -84,6 +84,12 @@ void dns_destroy(struct dns **dns);
 /* dns_stop() - nothing is asked any more: take back what the ring holds. Needed
  * before the ring is destroyed. */
 void dns_stop(struct dns *dns);
+/* dns_stopped() - after dns_stop(), with no lookup left: does the ring hold
+ * nothing of it? Then it may be destroyed while the ring goes on. */
+bool dns_stopped(const struct dns *dns);
+/* dns_reload() - @config (borrowed, as in struct dns_config) from now on; it
+ * has the same resolver, hostname and addresses. */
+void dns_reload(struct dns *dns, const struct config *config);
 
 /*
  * dns_mx() - look up who takes mail for @domain: a domain in any case, also

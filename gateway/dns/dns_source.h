@@ -5,6 +5,7 @@
 #ifndef GATEWAY_DNS_DNS_SOURCE_H
 #define GATEWAY_DNS_DNS_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,9 @@ struct dns_source_ops {
 	/* forget() - no reply shall come for this one. */
 	void (*forget)(struct dns_source *source, struct dns_query *query);
 	void (*stop)(struct dns_source *source);
+	/* stopped() - after stop(): does the ring hold nothing of it any more?
+	 * NULL: it never does. */
+	bool (*stopped)(const struct dns_source *source);
 	void (*destroy)(struct dns_source *source);
 };
 

@@ -139,6 +139,11 @@ static void stop(struct dns_source *source)
 		uring_op_cancel(u->ring, u->poll);
 }
 
+static bool stopped(const struct dns_source *source)
+{
+	return !((const struct dns_unbound *)source)->poll;
+}
+
 static void destroy(struct dns_source *source)
 {
 	struct dns_unbound *u = unbound_of(source);
@@ -151,6 +156,7 @@ static const struct dns_source_ops ops = {
 	.ask = ask,
 	.forget = forget,
 	.stop = stop,
+	.stopped = stopped,
 	.destroy = destroy,
 };
 

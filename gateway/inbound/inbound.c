@@ -32,10 +32,6 @@ int inbound_create(const struct inbound_config *config, struct inbound **out)
 		inbound_destroy(&inbound);
 		return -ENOMEM;
 	}
-	for (unsigned i = inbound->slot_count; i-- > 0;) {
-		inbound->slots[i].next = inbound->free;
-		inbound->free = &inbound->slots[i];
-	}
 	*out = inbound;
 	return 0;
 }
@@ -66,9 +62,13 @@ static struct inbound_session *take_slot(struct inbound *inbound)
 {
 	struct inbound_session *s = inbound->free;
 
-	if (!s)
+	/* Slots never used cost no memory. */
+	if (s)
+		inbound->free = s->next;
+	else if (inbound->slots_used < inbound->slot_count)
+		s = &inbound->slots[inbound->slots_used++];
+	else
 		return NULL;
-	inbound->free = s->next;
 	memset(s, 0, sizeof(*s));
 	s->pool = inbound;
 	s->next = inbound->sessions;

@@ -204,14 +204,14 @@ struct inbound_session {
 
 struct inbound {
 	struct inbound_config config;
-	struct inbound_session *slots; /* max_sessions, then the ones that
+	struct inbound_session *slots;	 /* max_sessions, then the ones that
 					* only say 421 */
-	unsigned slot_count;
+	unsigned slot_count, slots_used; /* used: at least once */
 	struct inbound_session *free;
 	struct inbound_session *sessions;
-	unsigned count;	   /* slots in use */
-	unsigned admitted; /* of them: real sessions */
-	unsigned notifying; /* notifications being stored */
+	unsigned count;		      /* slots in use */
+	unsigned admitted;	      /* of them: real sessions */
+	unsigned notifying;	      /* notifications being stored */
 	struct ktls_traffic *traffic; /* owned; of TLS sessions, by listener */
 	bool stopping;
 	uint64_t refused_logged;   /* uring_now() of the last line about it */

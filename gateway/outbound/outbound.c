@@ -47,6 +47,11 @@ int outbound_create(const struct outbound_config *config, struct outbound **out)
 	return 0;
 }
 
+void outbound_reload(struct outbound *pool, const struct config *config)
+{
+	pool->config.config = config;
+}
+
 void outbound_destroy(struct outbound **outbound)
 {
 	struct outbound *pool = *outbound;

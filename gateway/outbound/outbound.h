@@ -116,6 +116,9 @@ struct outbound_config {
 
 int outbound_create(const struct outbound_config *config,
 		    struct outbound **out);
+/* outbound_reload() - @config (borrowed, as in struct outbound_config) from now
+ * on; what is open keeps the terms it was opened with. */
+void outbound_reload(struct outbound *outbound, const struct config *config);
 /* outbound_destroy() - with no session left; accepts NULL; clears. */
 void outbound_destroy(struct outbound **outbound);
 

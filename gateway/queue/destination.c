@@ -72,40 +72,62 @@ static struct destination *lookup(const struct queue *queue,
 	for (; node; node = table_next(node)) {
 		struct destination *d = (struct destination *)node;
 
-		if (d->route == route && d->rule == rule &&
+		if (!d->retired && d->route == route && d->rule == rule &&
 		    strcmp(d->text, text) == 0)
 			return d;
 	}
 	return NULL;
 }
 
-/* What shares limits: all of a provider, otherwise the destination, whose
- * number of connections may be its route's. */
+static void put_words(FILE *out, const struct config_words *words)
+{
+	for (size_t i = 0; i < words->count; i++)
+		fprintf(out, " %s", words->list[i]);
+	fputc('|', out);
+}
+
+/*
+ * What shares limits: all of a provider, otherwise the destination, whose
+ * number of connections may be its route's.  Said by what they are, so that
+ * they are the same after a reload that did not change them, and others when
+ * it did. Owned; NULL: no memory.
+ */
+static char *claim_key(const struct destination *d, unsigned limit)
+{
+	const struct config_destination *rule = d->rule;
+	char *key = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&key, &size);
+
+	if (!out)
+		return NULL;
+	put_words(out, &rule->match);
+	put_words(out, &rule->mx);
+	fprintf(out, "%s|%u|%llu/%llu|%llu/%llu|",
+		rule->next_hop ? rule->next_hop : "", limit,
+		(unsigned long long)rule->connection_rate.count,
+		(unsigned long long)rule->connection_rate.period,
+		(unsigned long long)rule->message_rate.count,
+		(unsigned long long)rule->message_rate.period);
+	if (!config_destination_is_provider(rule))
+		fprintf(out, "%s|%s", rule->connections ? "" : d->route->match,
+			d->text);
+	if (fclose(out) == 0)
+		return key;
+	free(key);
+	return NULL;
+}
+
 static bool make_claim(struct destination *d)
 {
 	const struct queue *queue = d->queue;
-	const struct config *config = queue->config.config;
-	const struct config_destination *rule = d->rule;
-	unsigned limit =
-		rule->connections ? rule->connections : d->route->connections;
-	long rule_number = rule == &config->anywhere
-				   ? -1
-				   : (long)(rule - config->destinations);
-	long route_number =
-		rule->connections ? -1 : (long)(d->route - config->routes);
-	char *key = NULL;
-	bool good;
-	int n;
+	unsigned limit = d->rule->connections ? d->rule->connections
+					      : d->route->connections;
+	char *key = claim_key(d, limit);
+	bool good = key &&
+		    throttle_claim(queue->throttles, queue->config.worker, key,
+				   d->rule, limit, d, &d->claim, now_of(d));
 
-	if (config_destination_is_provider(rule))
-		n = asprintf(&key, "%ld", rule_number);
-	else
-		n = asprintf(&key, "%ld %ld %s", rule_number, route_number,
-			     d->text);
-	if (n < 0)
-		return false;
-	good = throttle_claim(queue->throttles, queue->config.worker, key, rule,
-			      limit, d, &d->claim, now_of(d));
 	free(key);
 	return good;
 }
@@ -182,6 +204,7 @@ static void let_go(struct destination *d)
 	uring_timer_clear(ring_of(d), &d->paced);
 	throttle_disclaim(&d->claim, now_of(d));
 	table_remove(&d->queue->destinations, &d->node);
+	d->queue->retired -= d->retired;
 	free(d->sessions);
 	free(d->targets);
 	free(d->names);

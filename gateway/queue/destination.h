@@ -52,6 +52,7 @@ struct destination {
 	struct outbound_terms terms;
 	struct throttle_claim claim;
 	bool in_line;	 /* of the throttle, for a connection */
+	bool retired;	 /* of the configuration before: takes no more mail */
 	unsigned users;	 /* domains and deliveries */
 	uint32_t shown;	 /* see struct domain */
 	uint32_t chance; /* number of the last retry that gave it one */
@@ -123,6 +124,10 @@ void destination_carry(struct destination *d, struct destination_session *place,
 		       const struct delivery *delivery);
 void destination_carried(struct destination *d,
 			 const struct destination_session *ended);
+
+/* destinations_retire() - the configuration changes: what is ready goes back to
+ * its domains, sessions end when they are done with what they have. */
+void destinations_retire(struct queue *queue);
 
 /* destinations_stop() - no timer runs any more. destinations_free() - with no
  * session left: forget what is ready. They themselves go with their domains. */

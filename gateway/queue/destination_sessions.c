@@ -398,6 +398,10 @@ static struct outbound_delivery *on_next(void *owner,
 	struct delivery *delivery;
 
 	set_use(d, place, DESTINATION_BUSY);
+	if (d->retired) {
+		outbound_retire(session);
+		return NULL;
+	}
 	if (yields(d, place))
 		return NULL;
 	delivery = begin_next(d);
@@ -565,6 +569,40 @@ static void on_ended(void *owner, struct outbound_session *session,
 	}
 	destination_pump(d);
 	destination_put(d);
+}
+
+/* --- the configuration changes --- */
+
+static void retire(struct table_node *node, void *arg)
+{
+	struct destination *d = (struct destination *)node;
+	struct destination_session *idle;
+	struct delivery *delivery;
+
+	if (d->retired)
+		return;
+	destination_ref(d);
+	d->retired = true;
+	d->queue->retired++;
+	while ((delivery = destination_pop(d))) {
+		delivery->destination = NULL;
+		destination_put(d);
+		domain_push(delivery);
+	}
+	leave_line(d);
+	while ((idle = any_idle(d))) {
+		struct outbound_session *session = idle->session;
+
+		set_use(d, idle, DESTINATION_BUSY);
+		outbound_retire(session);
+		outbound_wake(session);
+	}
+	destination_put(d);
+}
+
+void destinations_retire(struct queue *queue)
+{
+	table_walk(&queue->destinations, retire, NULL);
 }
 
 const struct outbound_ops destination_ops = {

@@ -32,7 +32,7 @@ const char *domain_name(const struct domain *domain)
 /* --- idle ones --- */
 
 /* An idle one. */
-static void free_domain(struct domain *domain)
+void domain_forget(struct domain *domain)
 {
 	assert(domain->users == 0 && domain->mail.total == 0);
 	assert(!domain->waiting.first && !domain->touched);
@@ -57,15 +57,15 @@ static void forget_idle(struct queue *queue)
 		if (queue->idle.count <= IDLE_MAX &&
 		    now_of(queue) - domain->idle_since < IDLE_TIME)
 			return;
-		free_domain(domain);
+		domain_forget(domain);
 	}
 }
 
 /* --- found by name --- */
 
-static uint64_t hash_of(const struct queue *queue,
-			const struct config_route *route, bool fallback,
-			const char *name)
+uint64_t domain_hash(const struct queue *queue,
+		     const struct config_route *route, bool fallback,
+		     const char *name)
 {
 	uint64_t route_number =
 		(uint64_t)(route - queue->config.config->routes);
@@ -83,7 +83,8 @@ static struct domain *find(const struct queue *queue,
 	for (; node; node = table_next(node)) {
 		struct domain *domain = (struct domain *)node;
 
-		if (domain->route == route && domain->fallback == fallback &&
+		if (!domain->stale && domain->route == route &&
+		    domain->fallback == fallback &&
 		    strcmp(domain->name, name) == 0)
 			return domain;
 	}
@@ -95,7 +96,7 @@ struct domain *domain_find(const struct queue *queue,
 			   const char *name)
 {
 	return find(queue, route, fallback, name,
-		    hash_of(queue, route, fallback, name));
+		    domain_hash(queue, route, fallback, name));
 }
 
 static struct domain *create(struct queue *queue,
@@ -125,7 +126,7 @@ static struct domain *create(struct queue *queue,
 static struct domain *get(struct queue *queue, const struct config_route *route,
 			  bool fallback, const char *name)
 {
-	uint64_t hash = hash_of(queue, route, fallback, name);
+	uint64_t hash = domain_hash(queue, route, fallback, name);
 	struct domain *domain = find(queue, route, fallback, name, hash);
 
 	if (domain)
@@ -212,7 +213,7 @@ void domain_leave(struct delivery *delivery)
 }
 
 /* @to is counted already. */
-static bool change_domain(struct delivery *delivery, struct domain *to)
+bool domain_change(struct delivery *delivery, struct domain *to)
 {
 	struct domain *from = delivery->domain;
 
@@ -237,7 +238,7 @@ void domain_remove(struct delivery *delivery)
 	domain->queue->stats.ready--;
 }
 
-static struct delivery *pop(struct domain *domain)
+struct delivery *domain_pop(struct domain *domain)
 {
 	struct delivery *delivery = domain->waiting.first;
 
@@ -248,11 +249,16 @@ static struct delivery *pop(struct domain *domain)
 
 static void append(struct domain *domain, struct delivery *delivery)
 {
-	struct queue *queue = domain->queue;
-
 	delivery_list_append(&domain->waiting, delivery);
 	delivery_place(delivery, DELIVERY_WAITING);
-	queue->stats.ready++;
+	domain->queue->stats.ready++;
+	domain_touch(domain);
+}
+
+void domain_touch(struct domain *domain)
+{
+	struct queue *queue = domain->queue;
+
 	if (domain->touched)
 		return;
 	domain->touched = true;
@@ -265,12 +271,13 @@ bool domain_fall_back(struct delivery *delivery)
 {
 	struct domain *domain = delivery->domain, *other;
 
-	if (domain->fallback || domain->moved || !domain->route->fallback.host)
+	if (domain->fallback || domain->moved || domain->stale ||
+	    !domain->route->fallback.host)
 		return false;
 	other = get(domain->queue, domain->route, true, "");
 	if (!other)
 		return false;
-	if (change_domain(delivery, other))
+	if (domain_change(delivery, other))
 		return true;
 	domain_put(other);
 	return false;
@@ -314,7 +321,7 @@ bool domain_move(struct delivery *delivery, const struct config_next_hop *hop)
 	if (!other)
 		return false;
 	if (make_moved(other, hop) &&
-	    (other == domain || change_domain(delivery, other))) {
+	    (other == domain || domain_change(delivery, other))) {
 		if (other == domain)
 			domain_put(other);
 		return true;
@@ -338,7 +345,7 @@ static void hand_over(struct domain *domain)
 	struct destination *d = domain->destination;
 	struct delivery *delivery;
 
-	while ((delivery = pop(domain))) {
+	while ((delivery = domain_pop(domain))) {
 		delivery->destination = destination_ref(d);
 		destination_push(d, delivery);
 	}
@@ -361,7 +368,7 @@ static void fail_all(struct domain *domain, const struct dns_answer *answer)
 	/* Those that wait now: one that can't be put off comes back. */
 	domain_ref(domain);
 	while (count-- > 0)
-		queue_unreachable(pop(domain), &no);
+		queue_unreachable(domain_pop(domain), &no);
 	domain_put(domain);
 }
 
@@ -485,7 +492,10 @@ static void pump(struct domain *domain)
 {
 	if (!domain->waiting.first)
 		return;
-	if (domain->destination && now_of(domain->queue) < domain->valid_until)
+	if (domain->stale)
+		domain_reroute(domain);
+	else if (domain->destination &&
+		 now_of(domain->queue) < domain->valid_until)
 		hand_over(domain);
 	else
 		resolve(domain);
@@ -530,10 +540,10 @@ static void free_one(struct table_node *node, void *arg)
 
 	domain->touched = false;
 	domain_ref(domain);
-	while ((delivery = pop(domain)))
+	while ((delivery = domain_pop(domain)))
 		queue_drop(delivery);
 	domain_put(domain);
-	free_domain(domain);
+	domain_forget(domain);
 }
 
 void domains_free(struct queue *queue)

@@ -51,7 +51,10 @@ struct domain {
 	struct dns_lookup *lookup;	 /* under way, or NULL */
 	struct destination *destination; /* last answer's; counted, or NULL */
 	uint64_t valid_until;		 /* ring time */
-	bool touched; /* in queue->touched, by next_touched */
+	/* Of a configuration before, whose routes this one does not have: its
+	 * deliveries are given their new domains when they are due. */
+	bool stale;
+	bool touched; /* in queue->touched or ->later, by next_touched */
 	struct domain *next_touched;
 	struct domain *before, *behind; /* in queue->busy; or in queue->idle,
 					 * when users == 0 */
@@ -104,6 +107,24 @@ struct domain *domain_find(const struct queue *queue,
 /* domain_move() - @delivery, which is at hand, shall take @hop (copied) instead
  * of its route's. False: no memory. */
 bool domain_move(struct delivery *delivery, const struct config_next_hop *hop);
+/* For domain_reload.c. domain_forget() - an idle one. domain_touch() - it is
+ * pumped next time. domain_change() - @to is counted already; false: no
+ * memory, nothing changed. */
+uint64_t domain_hash(const struct queue *queue,
+		     const struct config_route *route, bool fallback,
+		     const char *name);
+void domain_forget(struct domain *domain);
+void domain_touch(struct domain *domain);
+bool domain_change(struct delivery *delivery, struct domain *to);
+struct delivery *domain_pop(struct domain *domain);
+
+/* domains_reload() - queue->config has changed from @before: each domain takes
+ * its counterpart's route or becomes stale, and forgets its destination.
+ * domain_reroute() - some of what waits in a stale one goes where it goes now;
+ * the rest follows. */
+void domains_reload(struct queue *queue, const struct config *before);
+void domain_reroute(struct domain *domain);
+
 /* domains_pump() - what was pushed goes to its destination or asks DNS. */
 void domains_pump(struct queue *queue);
 /* domains_stop() - end all lookups. domains_free() - with no delivery running:

@@ -64,8 +64,7 @@ static void on_due(void *owner)
 	arm_due(queue);
 }
 
-/* Wait until delivery->due; without memory for that, try at once again. */
-static void defer(struct queue *queue, struct delivery *delivery)
+void queue_defer(struct queue *queue, struct delivery *delivery)
 {
 	/* When it is due its domain may have moved. */
 	destination_put(delivery->destination);
@@ -168,6 +167,8 @@ int queue_create(const struct queue_config *config, struct queue **out)
 	reach_init(&queue->reach, &config->config->retry, seed());
 	queue->attention =
 		(struct uring_timer){.fn = on_attention, .owner = queue};
+	queue->rerouting =
+		(struct uring_timer){.fn = queue_on_rerouting, .owner = queue};
 	r = join_throttles(queue);
 	if (r == 0)
 		r = outbound_create(&outbound, &queue->outbound);
@@ -224,6 +225,7 @@ void queue_destroy(struct queue **pointer)
 		throttles_leave(queue->throttles, queue->config.worker);
 	throttles_destroy(&queue->own_throttles);
 	uring_timer_clear(queue->config.env->ring, &queue->attention);
+	uring_timer_clear(queue->config.env->ring, &queue->rerouting);
 	reach_deinit(&queue->reach);
 	order_deinit(&queue->mail);
 	delivery_pool_deinit(&queue->pool);
@@ -237,6 +239,7 @@ void queue_shutdown(struct queue *queue)
 {
 	queue->stopping = true;
 	arm_due(queue);
+	uring_timer_clear(queue->config.env->ring, &queue->rerouting);
 	domains_stop(queue);
 	destinations_stop(queue);
 	outbound_shutdown(queue->outbound);
@@ -288,7 +291,7 @@ static void start(struct queue *queue, struct domain *domain,
 	if (delivery->due == SPOOL_HELD)
 		delivery_place(delivery, DELIVERY_HELD);
 	else if (delivery->due > queue_wall(queue))
-		defer(queue, delivery);
+		queue_defer(queue, delivery);
 	else
 		domain_push(delivery);
 }
@@ -521,6 +524,15 @@ static bool any_deferred(const struct delivery *delivery)
 	return false;
 }
 
+/* Due now, and its destination is one of the configuration before. */
+static void again(struct queue *queue, struct delivery *delivery)
+{
+	destination_put(delivery->destination);
+	delivery->destination = NULL;
+	domain_push(delivery);
+	domains_pump(queue);
+}
+
 void queue_settle(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
@@ -529,7 +541,9 @@ void queue_settle(struct delivery *delivery)
 	if (delivery->recipient_count == 0)
 		queue_drop(delivery);
 	else if (deferred > 0 || !delivery->destination)
-		defer(queue, delivery);
+		queue_defer(queue, delivery);
+	else if (delivery->destination->retired)
+		again(queue, delivery);
 	else
 		destination_push_front(delivery->destination, delivery);
 }
@@ -569,7 +583,7 @@ void queue_unreachable(struct delivery *delivery,
 		/* Unreadable just now: it must not be lost for that. */
 		delivery->due = queue_wall(queue) +
 				retry_delay(&queue->config.config->retry, 1);
-		defer(queue, delivery);
+		queue_defer(queue, delivery);
 		return;
 	}
 	for (size_t i = 0; i < delivery->recipient_count; i++)

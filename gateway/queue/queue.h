@@ -61,6 +61,16 @@ void queue_destroy(struct queue **queue);
 void queue_add(struct queue *queue, struct spool *spool,
 	       struct spool_message *message);
 
+/*
+ * queue_reload() - go by @config, @hops and @dns (as in struct queue_config)
+ * from now on; no lookup of the resolver before is left.  Open sessions keep what they were opened with, and end when they are
+ * done with the message they have.  The configuration before must live until
+ * queue_retired() is 0: destinations that still use one that is not the last.
+ */
+void queue_reload(struct queue *queue, const struct config *config,
+		  struct next_hop *hops, struct dns *dns);
+unsigned queue_retired(const struct queue *queue);
+
 /* queue_attend() - after queue_config.wake: what others have left for it. */
 void queue_attend(struct queue *queue);
 

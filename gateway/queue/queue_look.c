@@ -122,7 +122,8 @@ static bool fits(struct queue_look *look, const struct queue_entry *e)
 	const struct queue_filter *f = look->filter;
 
 	look->budget--;
-	if (f->domain && e->delivery->domain->route != look->route)
+	if (f->domain && !e->delivery->domain->stale &&
+	    e->delivery->domain->route != look->route)
 		return false;
 	if (!cheap_fits(f, e))
 		return false;
@@ -162,8 +163,8 @@ static bool may_have(const struct queue_look *look, const struct domain *d)
 		return false;
 	if (!f->domain)
 		return true;
-	return d->route == look->route &&
-	       (d->hop || strcasecmp(f->domain, d->name) == 0);
+	return d->stale || (d->route == look->route &&
+			    (d->hop || strcasecmp(f->domain, d->name) == 0));
 }
 
 static void forget_tracks(struct queue_look *look)
@@ -373,8 +374,13 @@ static uint64_t next_message(struct queue_look *look)
 bool queue_look_on(struct queue_look *look, int budget, queue_entry_fn fn,
 		   void *arg)
 {
+	const struct queue_filter *filter = look->filter;
 	bool more = true;
 
+	/* The configuration may have changed since the last look. */
+	if (filter->domain)
+		look->route = config_route_for(look->queue->config.config,
+					       filter->domain);
 	look->budget = budget;
 	while (more && !look->done && look->budget > 0) {
 		uint64_t id = next_message(look);

@@ -23,6 +23,9 @@ struct queue {
 	struct throttles *throttles, *own_throttles; /* own: owned */
 	struct uring_timer attention;		/* for throttles_attend() */
 	struct domain *touched, **touched_tail; /* to be pumped */
+	struct domain *later;	      /* stale: there is more to reroute */
+	struct uring_timer rerouting; /* for them */
+	unsigned retired;	      /* destinations */
 	bool pumping;
 	struct domain_list busy, idle; /* idle: longest first */
 	struct domain_walk *walks;     /* through busy */
@@ -59,6 +62,10 @@ void queue_unreachable(struct delivery *delivery,
 struct delivery *queue_split(struct delivery *delivery, uint32_t keep);
 /* Free a delivery that does not run; what it is for stays in the spool. */
 void queue_drop(struct delivery *delivery);
+/* Wait until delivery->due; without memory for that, try at once again. */
+void queue_defer(struct queue *queue, struct delivery *delivery);
+/* domain_reload.c: handler of queue->rerouting. */
+void queue_on_rerouting(void *owner);
 uint64_t queue_wall(const struct queue *queue);
 /* A number below @below, which is not 0. */
 uint64_t queue_random(struct queue *queue, uint64_t below);

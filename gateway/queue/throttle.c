@@ -185,7 +185,8 @@ static struct throttle *create(struct throttles *all, const char *key,
 	if (!t)
 		return NULL;
 	t->all = all;
-	t->rule = rule;
+	t->message_rate = rule->message_rate;
+	t->connection_rate = rule->connection_rate;
 	t->limit = limit;
 	memcpy(t->key, key, len);
 	if (!table_add(&all->table, &t->node, hash)) {
@@ -306,9 +307,9 @@ uint64_t throttle_message_at(struct throttle_claim *claim, uint64_t now)
 {
 	struct throttle *t = claim->throttle;
 
-	if (t->rule->message_rate.count == 0)
+	if (t->message_rate.count == 0)
 		return 0;
-	return place(&claim->message_at, &t->messages, &t->rule->message_rate,
+	return place(&claim->message_at, &t->messages, &t->message_rate,
 		     atomic_load(&t->halvings), now);
 }
 
@@ -316,10 +317,10 @@ uint64_t throttle_connection_at(struct throttle_claim *claim, uint64_t now)
 {
 	struct throttle *t = claim->throttle;
 
-	if (t->rule->connection_rate.count == 0)
+	if (t->connection_rate.count == 0)
 		return 0;
 	return place(&claim->connection_at, &t->connections,
-		     &t->rule->connection_rate, atomic_load(&t->halvings), now);
+		     &t->connection_rate, atomic_load(&t->halvings), now);
 }
 
 void throttle_message_used(struct throttle_claim *claim)

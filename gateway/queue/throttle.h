@@ -71,7 +71,7 @@ struct throttle_claim {
 struct throttle {
 	struct table_node node; /* first: the pointers are the same */
 	struct throttles *all;
-	const struct config_destination *rule; /* borrowed */
+	struct config_rate message_rate, connection_rate; /* of its rule */
 	/* under all->lock */
 	unsigned users;
 	struct throttle *older, *newer; /* users == 0 */
@@ -112,7 +112,7 @@ void *throttles_attend(struct throttles *all, unsigned index);
 
 /*
  * throttle_claim() - @claim (zeroed) on the throttle called @key, which is made
- * with @rule (borrowed, outlives the table) and @limit connections when there
+ * with the rates of @rule (borrowed for the call) and @limit connections when there
  * is none. False: no memory.
  */
 bool throttle_claim(struct throttles *all, unsigned index, const char *key,

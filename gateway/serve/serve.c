@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/serve/notify.h"
 #include "gateway/serve/serve_private.h"
 
 /* Next hops whose names could not be resolved are tried again this often. */
@@ -31,8 +32,12 @@ uint64_t serve_monotonic(void)
 static int make_snapshot(struct serve *s, struct config *config)
 {
 	struct snapshot_error error = {0};
-	int r = snapshot_create(config, &s->snapshot, &error);
+	int r;
 
+	s->watch = watch_create(config);
+	if (!s->watch)
+		return EX_OSERR;
+	r = snapshot_create(config, &s->snapshot, &error);
 	if (r == -EINVAL)
 		log_error(
 			error.route ? "serve.route" : "serve.certificate",
@@ -44,18 +49,38 @@ static int make_snapshot(struct serve *s, struct config *config)
 	return r == 0 ? EX_OK : r == -EINVAL ? EX_CONFIG : EX_OSERR;
 }
 
+/* A rotated log, and a configuration that may have changed. */
+static void on_hangup(struct serve *s)
+{
+	json_t *unused;
+
+	(void)log_reopen();
+	unused = serve_reload(s, "SIGHUP");
+	json_decref(unused);
+}
+
+/* A second, or less where signs of life are wanted more often. */
+static uint64_t tick(const struct serve *s)
+{
+	uint64_t most = 1000000000u;
+
+	return s->watchdog && s->watchdog / 4 < most ? s->watchdog / 4 : most;
+}
+
 /* Until a signal asks for the end (it is returned) or a worker has died. */
 static int serve_until_signal(struct serve *s)
 {
 	unsigned seconds = 0;
 
 	while (serve_all_running(s)) {
-		int signal = serve_wait_signal(s, 1000000000u);
+		int signal = serve_wait_signal(s, tick(s));
 
 		if (signal == SIGHUP)
-			(void)log_reopen();
+			on_hangup(s);
 		else if (signal != 0)
 			return signal;
+		serve_watchdog(s);
+		serve_watch_files(s);
 		if (++seconds % RESOLVE_SECONDS == 0)
 			snapshot_resolve(s->snapshot, false);
 	}
@@ -70,9 +95,18 @@ static void finish(struct serve *s)
 		serve_monotonic() + s->snapshot->config->timeouts.shutdown;
 	bool aborted = false;
 
+	s->finishing = true;
+	(void)notify(
+		"STOPPING=1\nSTATUS=Finishing what is in flight\n"
+		"EXTEND_TIMEOUT_USEC=%llu",
+		(unsigned long long)(s->snapshot->config->timeouts.shutdown /
+				     1000) +
+			10000000u);
 	serve_order_all(s, WORKER_STOP);
 	while (serve_any_running(s)) {
 		int signal = serve_wait_signal(s, 20000000u);
+
+		serve_watchdog(s);
 
 		if (aborted || (serve_monotonic() < end && signal != SIGTERM &&
 				signal != SIGINT))
@@ -107,6 +141,9 @@ static void say_ready(const struct serve *s)
 		 L_STR("hostname", c->hostname), L_UINT("pid", getpid()),
 		 L_UINT("workers", c->workers),
 		 L_STR("kernel", kernel.release));
+	(void)notify("READY=1\nSTATUS=Serving; %u worker%s, %zu listener%s",
+		     c->workers, c->workers == 1 ? "" : "s", c->listener_count,
+		     c->listener_count == 1 ? "" : "s");
 }
 
 static int open_log(const struct config *config)
@@ -130,6 +167,7 @@ int gateway_serve(struct config *config)
 	if (result != EX_OK)
 		return result;
 	raise_limits();
+	s.watchdog = notify_watchdog();
 	serve_take_signals(&s);
 	result = make_snapshot(&s, config);
 	if (result == EX_OK)
@@ -155,6 +193,10 @@ int gateway_serve(struct config *config)
 	admin_server_close(&s.admin);
 	result = serve_join_workers(&s, result);
 	serve_unmake_shared(&s);
+	watch_free(&s.watch);
+	watch_free(&s.seen);
+	watch_free(&s.tried);
+	free(s.turns);
 	snapshot_unref(&s.snapshot);
 	close(s.signal_fd);
 	log_info("serve.stopped", L_INT("status", result));

@@ -4,11 +4,13 @@
 #ifndef GATEWAY_SERVE_SERVE_PRIVATE_H
 #define GATEWAY_SERVE_SERVE_PRIVATE_H
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdint.h>
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/inject/inject_door.h"
+#include "gateway/serve/watch.h"
 #include "gateway/worker/snapshot.h"
 #include "gateway/worker/worker.h"
 
@@ -21,6 +23,17 @@ struct serve {
 	int signal_fd; /* readable when one of them is there */
 	struct admin_server *admin;
 	struct inject_door *door; /* of local mail */
+	bool finishing;		  /* nothing is changed any more */
+
+	/* serve_reload.c: files of the snapshot, as they were when it was made;
+	 * as they were at the last look, if otherwise; as they were when they
+	 * could not be used. Owned. */
+	struct watch *watch, *seen, *tried;
+
+	/* serve_watchdog.c */
+	uint64_t watchdog; /* ns; 0: nobody waits for a sign of life */
+	uint64_t signed_at;
+	uint64_t *turns; /* of each worker, at the last look; owned */
 };
 
 /* serve.c: ns of CLOCK_MONOTONIC. */
@@ -44,10 +57,20 @@ bool serve_any_running(const struct serve *s);
 /* Returns @result, or what a worker ended with if that was EX_OK. */
 int serve_join_workers(struct serve *s, int result);
 
+/* serve_reload.c: the control thread's, while workers run. serve_reload() - read
+ * the file again, for @by; returns the answer's last line for operators.
+ * serve_watch_files() - once a second: certificates that have changed. */
+json_t *serve_reload(struct serve *s, const char *by);
+void serve_watch_files(struct serve *s);
+
+/* serve_watchdog.c: tell the service manager that all workers live, if they
+ * do; called often. */
+void serve_watchdog(struct serve *s);
+
 /* serve_signals.c: they are taken by the control thread alone.
  * serve_wait_signal() - one of ours, or 0 after @ns; requests of operators
  * are served meanwhile. */
 void serve_take_signals(struct serve *s);
-int serve_wait_signal(const struct serve *s, uint64_t ns);
+int serve_wait_signal(struct serve *s, uint64_t ns);
 
 #endif

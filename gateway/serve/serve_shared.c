@@ -66,6 +66,20 @@ void serve_unmake_shared(struct serve *s)
 	suspended_close(&s->shared.suspended);
 }
 
+static json_t *on_control(void *arg, enum admin_command command, const char *by)
+{
+	struct serve *s = arg;
+
+	if (s->finishing)
+		return json_pack("{s:s, s:s, s:s}", "type", "error", "code",
+				 "unavailable", "error",
+				 "the relay is stopping");
+	if (command == ADMIN_RELOAD)
+		return serve_reload(s, by);
+	return json_pack("{s:s, s:s, s:s}", "type", "error", "code", "usage",
+			 "error", "unknown command");
+}
+
 int serve_open_admin(struct serve *s)
 {
 	const struct config *c = s->snapshot->config;
@@ -74,6 +88,8 @@ int serve_open_admin(struct serve *s)
 		.path = c->admin.socket,
 		.group = c->admin.group,
 		.suspended = s->shared.suspended,
+		.control = on_control,
+		.control_arg = s,
 		.workers = workers,
 		.worker_count = s->started,
 	};

@@ -18,7 +18,7 @@ void serve_take_signals(struct serve *s)
 }
 
 /* One signal of ours, or 0 after @ns. */
-int serve_wait_signal(const struct serve *s, uint64_t ns)
+int serve_wait_signal(struct serve *s, uint64_t ns)
 {
 	struct timespec limit = {.tv_sec = (time_t)(ns / 1000000000u),
 				 .tv_nsec = (long)(ns % 1000000000u)};

@@ -2,11 +2,7 @@
 /* A worker's thread: its parts, its start, its loop and its end. */
 #include "gateway/worker/worker.h"
 
-#include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,156 +10,36 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "gateway/admin/admin_agent.h"
-#include "gateway/cutthrough/cutthrough.h"
-#include "gateway/dns/dns.h"
 #include "gateway/inject/inject_desk.h"
 #include "gateway/log/log.h"
-#include "gateway/queue/queue.h"
-#include "gateway/spool/spool.h"
 #include "gateway/worker/listener.h"
-#include "gateway/worker/spool_set.h"
-#include "uring/uring.h"
-#include "uring/uring_op.h"
+#include "gateway/worker/worker_private.h"
 
 /* Receive buffers per worker: a kernel TLS record (16 KiB and its header) fits
  * in one; 512 of them are 10 MiB. */
 #define RECEIVE_BUFFERS	    512
 #define RECEIVE_BUFFER_SIZE 20000
 
-struct worker_listener {
-	struct worker *worker;
-	const struct inbound_listener *shared;
-	int fd;
-	struct uring_op *accept;  /* in flight, or NULL */
-	struct uring_timer retry; /* after a failed accept */
-};
-
-struct worker {
-	const struct worker_shared *shared;
-	struct snapshot *snapshot; /* owned reference; for new sessions */
-	unsigned index;
-	pthread_t thread;
-
-	/* between the control thread and this one */
-	_Atomic enum worker_order order;
-	atomic_bool running;
-	pthread_mutex_t lock; /* guards the start's result */
-	pthread_cond_t started;
-	bool is_started;
-	int start_result;
-	struct uring *wake_ring;   /* set under lock while the ring lives */
-	struct admin_agent *agent; /* likewise */
-	struct inject_desk desk;
-
-	/* the thread's own */
-	enum worker_order obeyed;
-	struct ktls_env env;
-	struct spool_set spools;
-	struct inbound *inbound;
-	struct dns *dns;
-	struct queue *queue;
-	struct cutthrough *cutthrough;
-	struct worker_listener *listeners;
-	size_t listener_count;
-};
-
-/* --- accepting --- */
-
-static void accept_more(struct worker_listener *l);
-
-static void on_accepted(struct worker_listener *l, int fd)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-
-	/* Multishot accept has no room for addresses. A peer that is gone
-	 * already has none. */
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0) {
-		close(fd);
-		return;
-	}
-	inbound_accept(l->worker->inbound, fd, l->shared,
-		       (const struct sockaddr *)&peer, len);
-}
-
-/* Out of descriptors or memory: waiting is all that helps. */
-static void accept_failed(struct worker_listener *l, int error)
-{
-	log_warning("worker.accept_failed",
-		    L_STR("address", l->shared->config->address.text),
-		    L_STR("error", strerror(error)));
-	uring_timer_set(l->worker->env.ring, &l->retry, 100 * URING_MSEC);
-}
-
-/* With the accept in flight reaped. New clients are refused at once, instead
- * of waiting in the backlog of a relay that is about to go. */
-static void close_listener(struct worker_listener *l)
-{
-	assert(!l->accept);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-}
-
-static void on_accept(void *owner, const struct uring_event *event)
-{
-	struct worker_listener *l = owner;
-
-	if (!event->more)
-		l->accept = NULL;
-	if (event->res >= 0)
-		on_accepted(l, event->res);
-	if (event->more)
-		return;
-	if (l->worker->obeyed != WORKER_RUN) {
-		close_listener(l);
-		return;
-	}
-	if (event->res < 0 && event->res != -ECONNABORTED)
-		accept_failed(l, -event->res);
-	else
-		accept_more(l);
-}
-
-static void accept_more(struct worker_listener *l)
-{
-	struct uring_target target = {.fn = on_accept, .owner = l};
-
-	if (l->worker->obeyed != WORKER_RUN || l->accept)
-		return;
-	l->accept = uring_accept(l->worker->env.ring, target, l->fd);
-	if (!l->accept)
-		accept_failed(l, ENOBUFS);
-}
-
-static void on_accept_retry(void *owner)
-{
-	accept_more(owner);
-}
-
-static void stop_accepting(struct worker *w)
-{
-	for (size_t i = 0; i < w->listener_count; i++) {
-		struct worker_listener *l = &w->listeners[i];
-
-		uring_timer_clear(w->env.ring, &l->retry);
-		if (l->accept)
-			uring_op_cancel(w->env.ring, l->accept);
-		else
-			close_listener(l);
-	}
-}
-
-static bool accepting(const struct worker *w)
-{
-	for (size_t i = 0; i < w->listener_count; i++)
-		if (w->listeners[i].accept)
-			return true;
-	return false;
-}
-
 /* --- orders --- */
+
+static void each_face(struct worker *w, void (*fn)(struct worker_face *face))
+{
+	fn(w->face);
+	for (struct worker_face *face = w->old_faces; face; face = face->next)
+		fn(face);
+}
+
+static void shut_down(struct worker_face *face)
+{
+	inbound_shutdown(face->inbound);
+	cutthrough_shutdown(face->cutthrough);
+}
+
+static void abort_face(struct worker_face *face)
+{
+	inbound_abort(face->inbound);
+	cutthrough_abort(face->cutthrough);
+}
 
 static void obey(struct worker *w)
 {
@@ -171,17 +47,15 @@ static void obey(struct worker *w)
 
 	if (order >= WORKER_STOP && w->obeyed < WORKER_STOP) {
 		w->obeyed = WORKER_STOP;
-		stop_accepting(w);
+		worker_stop_accepting(w);
 		inject_desk_close(&w->desk);
-		inbound_shutdown(w->inbound);
-		cutthrough_shutdown(w->cutthrough);
+		each_face(w, shut_down);
 		queue_shutdown(w->queue);
 		admin_agent_stop(w->agent);
 	}
 	if (order >= WORKER_ABORT && w->obeyed < WORKER_ABORT) {
 		w->obeyed = WORKER_ABORT;
-		inbound_abort(w->inbound);
-		cutthrough_abort(w->cutthrough);
+		each_face(w, abort_face);
 		queue_abort(w->queue);
 	}
 }
@@ -190,8 +64,11 @@ static void on_wake(void *arg)
 {
 	struct worker *w = arg;
 
+	if (!w->face)
+		return; /* it is being made */
+	worker_take_change(w);
 	obey(w);
-	inject_desk_serve(&w->desk, w->inbound);
+	inject_desk_serve(&w->desk, w->face->inbound);
 	if (w->queue)
 		queue_attend(w->queue);
 	if (w->agent)
@@ -208,21 +85,25 @@ static void on_attention(void *arg)
 
 static unsigned sessions(const struct worker *w)
 {
-	return (w->inbound ? inbound_sessions(w->inbound) : 0) +
-	       (w->cutthrough ? cutthrough_sessions(w->cutthrough) : 0) +
-	       (w->queue ? queue_sessions(w->queue) : 0);
+	unsigned n = w->queue ? queue_sessions(w->queue) : 0;
+
+	if (w->face)
+		n += worker_face_sessions(w->face);
+	for (const struct worker_face *f = w->old_faces; f; f = f->next)
+		n += worker_face_sessions(f);
+	return n;
 }
 
 static bool done(const struct worker *w)
 {
-	return w->obeyed != WORKER_RUN && !accepting(w) && sessions(w) == 0 &&
-	       spool_set_inflight(&w->spools) == 0 &&
+	return w->obeyed != WORKER_RUN && !worker_accepting(w) &&
+	       sessions(w) == 0 && spool_set_inflight(&w->spools) == 0 &&
 	       !admin_agent_busy(w->agent);
 }
 
 /* --- the parts --- */
 
-static void on_message(void *arg, struct spool_message *message)
+void worker_on_message(void *arg, struct spool_message *message)
 {
 	struct worker *w = arg;
 
@@ -247,7 +128,7 @@ static int fail(const char *what, int error)
 static int make_ring(struct worker *w)
 {
 	struct uring_config config = {
-		.level = w->snapshot->config->uring,
+		.level = w->queue_snapshot->config->uring,
 		.on_wake = on_wake,
 		.wake_arg = w,
 	};
@@ -267,7 +148,7 @@ static int make_ring(struct worker *w)
 			      &w->env.bufs);
 	if (r < 0)
 		return fail("receive buffers", r);
-	paths.policy.path = w->snapshot->config->body_path;
+	paths.policy.path = w->queue_snapshot->config->body_path;
 	r = ktls_paths_create(&paths, &w->env.paths);
 	if (r < 0)
 		return fail("byte paths", r);
@@ -279,7 +160,7 @@ static int make_ring(struct worker *w)
 static int make_dns(struct worker *w)
 {
 	struct dns_config config = {
-		.config = w->snapshot->config,
+		.config = w->queue_snapshot->config,
 		.ring = w->env.ring,
 	};
 	int r = dns_create(&config, &w->dns);
@@ -290,9 +171,9 @@ static int make_dns(struct worker *w)
 static int make_queue(struct worker *w)
 {
 	struct queue_config config = {
-		.config = w->snapshot->config,
+		.config = w->queue_snapshot->config,
 		.env = &w->env,
-		.hops = w->snapshot->hops,
+		.hops = w->queue_snapshot->hops,
 		.dns = w->dns,
 		.throttles = w->shared->throttles,
 		.suspended = w->shared->suspended,
@@ -321,22 +202,10 @@ static int make_agent(struct worker *w)
 	return EX_OK;
 }
 
-static int make_cutthrough(struct worker *w)
-{
-	struct cutthrough_config config = {
-		.config = w->snapshot->config,
-		.env = &w->env,
-		.hops = w->snapshot->hops,
-	};
-	int r = cutthrough_create(&config, &w->cutthrough);
-
-	return r < 0 ? fail("cut-through", r) : EX_OK;
-}
-
 static int make_spools(struct worker *w)
 {
 	struct spool_set_config config = {
-		.config = w->snapshot->config,
+		.config = w->queue_snapshot->config,
 		.worker = w->index,
 		.ring = w->env.ring,
 		.found = on_found,
@@ -346,32 +215,24 @@ static int make_spools(struct worker *w)
 	return spool_set_open(&config, &w->spools) < 0 ? EX_CANTCREAT : EX_OK;
 }
 
-static int make_inbound(struct worker *w)
+/* After the spools, whose first is what clients fill. */
+static int make_face(struct worker *w)
 {
-	const struct config *c = w->snapshot->config;
-	struct inbound_config config = {
-		.config = c,
-		.env = &w->env,
-		.spool = spool_set_own(&w->spools),
-		.cutthrough = w->cutthrough,
-		.admission = w->shared->admission,
-		.max_sessions = c->limits.connections,
-		.accepted = on_message,
-		.arg = w,
-	};
-	int r = inbound_create(&config, &w->inbound);
+	int r = worker_face_create(w, w->queue_snapshot, &w->face);
 
+	for (size_t i = 0; r == 0 && i < w->listener_count; i++)
+		w->listeners[i]->face = w->face;
 	return r < 0 ? fail("inbound", r) : EX_OK;
 }
 
 static int make_listeners(struct worker *w)
 {
 	for (size_t i = 0; i < w->listener_count; i++) {
-		int r = listener_start(w->listeners[i].fd);
+		int r = listener_start(w->listeners[i]->fd);
 
 		if (r < 0)
 			return fail("listener", r);
-		accept_more(&w->listeners[i]);
+		worker_accept_more(w->listeners[i]);
 	}
 	return EX_OK;
 }
@@ -391,8 +252,8 @@ static void unmake_agent(struct worker *w)
 static void unmake(struct worker *w)
 {
 	unmake_agent(w);
-	inbound_destroy(&w->inbound);
-	cutthrough_destroy(&w->cutthrough);
+	worker_tidy(w); /* no session is left: all old faces go */
+	worker_face_free(&w->face);
 	queue_destroy(&w->queue);
 	if (w->dns)
 		dns_stop(w->dns);
@@ -406,6 +267,7 @@ static void unmake(struct worker *w)
 		uring_destroy(&w->env.ring);
 	}
 	dns_destroy(&w->dns); /* what the ring held of it is gone now */
+	worker_drop_spent(w);
 }
 
 /* --- the thread --- */
@@ -423,8 +285,8 @@ static void report_start(struct worker *w, int result)
 static int make(struct worker *w)
 {
 	static int (*const parts[])(struct worker *) = {
-		make_ring,	 make_dns,    make_queue,   make_agent,
-		make_cutthrough, make_spools, make_inbound, make_listeners,
+		make_ring,   make_dns,	make_queue,	make_agent,
+		make_spools, make_face, make_listeners,
 	};
 	int r = EX_OK;
 
@@ -444,8 +306,24 @@ static int loop(struct worker *w)
 				  L_STR("error", strerror(-r)));
 			return EX_OSERR;
 		}
+		worker_tidy(w);
+		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
 	}
 	return EX_OK;
+}
+
+/* None is made from here on; who waits for one is told. */
+static void end_changes(struct worker *w)
+{
+	struct worker_change *change;
+
+	pthread_mutex_lock(&w->lock);
+	w->wake_ring = NULL;
+	change = w->change;
+	w->change = NULL;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	worker_discard(&change);
 }
 
 static void *run(void *arg)
@@ -461,37 +339,65 @@ static void *run(void *arg)
 	 * ends, and the log on disk is what counts. */
 	if (sessions(w) == 0)
 		unmake(w);
+	end_changes(w);
 	atomic_store(&w->running, false);
 	return (void *)(intptr_t)result;
 }
 
+static void free_listeners(struct worker *w)
+{
+	struct worker_listener *l;
+
+	for (size_t i = 0; i < w->listener_count; i++)
+		worker_listener_free(&w->listeners[i]);
+	free(w->listeners);
+	while ((l = w->leaving)) {
+		w->leaving = l->next;
+		worker_listener_free(&l);
+	}
+}
+
 static int prepare(struct worker *w, const int *fds)
 {
-	size_t n = w->snapshot->config->listener_count;
+	const struct snapshot *s = w->queue_snapshot;
+	size_t n = s->config->listener_count;
 
-	w->listeners = calloc(n, sizeof(w->listeners[0]));
+	w->listeners = calloc(n, sizeof(struct worker_listener *));
 	if (!w->listeners)
 		return -ENOMEM;
-	w->listener_count = n;
+	for (; w->listener_count < n; w->listener_count++) {
+		size_t i = w->listener_count;
+
+		w->listeners[i] =
+			worker_listener_new(w, NULL, &s->listeners[i], -1);
+		if (!w->listeners[i])
+			return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++)
-		w->listeners[i] = (struct worker_listener){
-			.worker = w,
-			.shared = &w->snapshot->listeners[i],
-			.fd = fds[i],
-			.retry = {.fn = on_accept_retry,
-				  .owner = &w->listeners[i]},
-		};
+		w->listeners[i]->fd = fds[i];
 	return 0;
+}
+
+static void free_worker(struct worker *w)
+{
+	free_listeners(w);
+	snapshot_unref(&w->queue_snapshot);
+	pthread_cond_destroy(&w->changed);
+	pthread_cond_destroy(&w->started);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+/* They are the caller's again. */
+static void give_back(struct worker *w)
+{
+	for (size_t i = 0; i < w->listener_count; i++)
+		w->listeners[i]->fd = -1;
 }
 
 static void wake(void *worker)
 {
-	struct worker *w = worker;
-
-	pthread_mutex_lock(&w->lock);
-	if (w->wake_ring)
-		(void)uring_wake(w->wake_ring);
-	pthread_mutex_unlock(&w->lock);
+	worker_wake(worker);
 }
 
 int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
@@ -504,19 +410,19 @@ int worker_start(const struct worker_shared *shared, struct snapshot *snapshot,
 	if (!w)
 		return -ENOMEM;
 	w->shared = shared;
-	w->snapshot = snapshot_ref(snapshot);
+	w->queue_snapshot = snapshot_ref(snapshot);
 	w->index = index;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->started, NULL);
+	pthread_cond_init(&w->changed, NULL);
 	inject_desk_open(&w->desk, wake, w);
 	atomic_store(&w->running, true);
 	r = prepare(w, fds);
 	if (r == 0)
 		r = -pthread_create(&w->thread, NULL, run, w);
 	if (r < 0) {
-		free(w->listeners);
-		snapshot_unref(&w->snapshot);
-		free(w);
+		give_back(w);
+		free_worker(w);
 		return r;
 	}
 	snprintf(name, sizeof(name), "worker-%u", index);
@@ -537,10 +443,23 @@ int worker_wait_ready(struct worker *w)
 	return result;
 }
 
+void worker_wake(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->wake_ring)
+		(void)uring_wake(w->wake_ring);
+	pthread_mutex_unlock(&w->lock);
+}
+
+uint64_t worker_turns(const struct worker *w)
+{
+	return atomic_load_explicit(&w->turns, memory_order_relaxed);
+}
+
 void worker_order(struct worker *w, enum worker_order order)
 {
 	atomic_store(&w->order, order);
-	wake(w);
+	worker_wake(w);
 }
 
 static void admin_post(void *worker, struct admin_port *port)
@@ -585,14 +504,7 @@ int worker_join(struct worker **pointer)
 	if (!w)
 		return EX_OK;
 	pthread_join(w->thread, &result);
-	for (size_t i = 0; i < w->listener_count; i++)
-		if (w->listeners[i].fd >= 0)
-			close(w->listeners[i].fd);
-	pthread_cond_destroy(&w->started);
-	pthread_mutex_destroy(&w->lock);
-	free(w->listeners);
-	snapshot_unref(&w->snapshot);
-	free(w);
+	free_worker(w);
 	*pointer = NULL;
 	return (int)(intptr_t)result;
 }

@@ -56,6 +56,43 @@ int worker_wait_ready(struct worker *worker);
 /* worker_order() - from the control thread; takes effect soon. */
 void worker_order(struct worker *worker, enum worker_order order);
 bool worker_running(const struct worker *worker);
+/* worker_turns() - how often its ring has turned; worker_wake() - it shall
+ * turn. Any thread. */
+uint64_t worker_turns(const struct worker *worker);
+void worker_wake(struct worker *worker);
+
+/*
+ * Another configuration, while it runs. First worker_prepare() for all workers,
+ * which may fail and changes nothing; then worker_post() and
+ * worker_wait_changed(), which can't.
+ */
+struct worker_change;
+
+/* How much of a worker changes. */
+enum worker_extent {
+	WORKER_CLIENTS,	 /* listeners, and what new connections meet */
+	WORKER_DELIVERY, /* and what the queue goes by */
+	WORKER_RESOLVER, /* and who is asked for names */
+};
+
+/*
+ * worker_prepare() - control thread. @snapshot: a reference is taken.
+ * @fds: listening sockets, one per listener of @snapshot; taken on success
+ * where worker_listens() says no, and not looked at where it has that address
+ * already.
+ * @out: returned owned. 0 or -errno.
+ */
+int worker_prepare(struct worker *worker, struct snapshot *snapshot,
+		   const int *fds, enum worker_extent extent,
+		   struct worker_change **out);
+bool worker_listens(const struct worker *worker,
+		    const struct config_listener *config);
+/* worker_discard() - it shall not be; accepts NULL; clears. */
+void worker_discard(struct worker_change **change);
+/* worker_post() - it shall be; @change is taken. worker_wait_changed() - until
+ * it is. */
+void worker_post(struct worker *worker, struct worker_change **change);
+void worker_wait_changed(struct worker *worker);
 
 /* worker_admin() - how the admin interface asks this worker, once it is ready
  * and until worker_join(). */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ringpost reload: another configuration for a running relay. */
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "gateway/cli/cli.h"
+#include "gateway/cli/cli_admin.h"
+
+struct asking {
+	const char *name;
+	struct cli_relay relay;
+	bool json, help;
+};
+
+static const char reload_help[] =
+	"Usage: ringpost reload [OPTION...]\n"
+	"Make a running relay read its configuration again: listeners, "
+	"certificates, routes,\nlimits. It is checked first; a mistake "
+	"anywhere changes nothing. Open connections go\non as they began. "
+	"Says what has changed, and what has to wait for a restart.\n\n"
+	"Options:\n"
+	"  --json         for programs\n"
+	"  --socket PATH  the relay's admin socket\n"
+	"  --config FILE  or its configuration (default: " CLI_CONFIG ")\n"
+	"  --help         this text\n\n"
+	"Returns 0; 64 for mistakes on the command line, 69 when no relay is "
+	"there,\n75 when it is stopping, 77 when you may not, 78 for mistakes "
+	"in the configuration.\n";
+
+static const struct option options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"socket", required_argument, NULL, 's'},
+	{"config", required_argument, NULL, 'c'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int refuse(const struct asking *a, const char *what, const char *word)
+{
+	fprintf(stderr,
+		"ringpost %s: %s%.100s\nUsage: ringpost %s [OPTION...]\n"
+		"'ringpost %s --help' says more.\n",
+		a->name, what, word, a->name, a->name);
+	return EX_USAGE;
+}
+
+static int read_options(struct asking *a, int argc, char **argv)
+{
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (option == ':')
+			return refuse(a, "a value is missing after ",
+				      argv[optind - 1]);
+		if (option == '?')
+			return refuse(a, "unknown option ", argv[optind - 1]);
+		if (option == 's')
+			a->relay.socket = optarg;
+		else if (option == 'c')
+			a->relay.config = optarg;
+		else
+			*(option == 'j' ? &a->json : &a->help) = true;
+	}
+	if (optind < argc)
+		return refuse(a, "unexpected argument ", argv[optind]);
+	return EX_OK;
+}
+
+/* --- what the relay says --- */
+
+static const char *text_at(const json_t *line, const char *key)
+{
+	return json_string_value(json_object_get(line, key));
+}
+
+static void print_value(const char *text)
+{
+	if (text)
+		cli_safe(stdout, text);
+	else
+		fputs("(not given)", stdout);
+}
+
+static void print_change(const json_t *change)
+{
+	const char *file = text_at(change, "file");
+
+	if (file) {
+		fputs("changed        ", stdout);
+		cli_safe(stdout, file);
+		putchar('\n');
+		return;
+	}
+	fputs(json_is_true(json_object_get(change, "needs_restart"))
+		      ? "needs a restart "
+		      : "changed        ",
+	      stdout);
+	print_value(text_at(change, "key"));
+	fputs(": ", stdout);
+	print_value(text_at(change, "before"));
+	fputs(" -> ", stdout);
+	print_value(text_at(change, "after"));
+	putchar('\n');
+}
+
+static int print_mistakes(const json_t *line)
+{
+	const json_t *mistake;
+	size_t i;
+
+	json_array_foreach(json_object_get(line, "mistakes"), i, mistake)
+	{
+		cli_safe(stderr, json_string_value(mistake));
+		fputc('\n', stderr);
+	}
+	return EX_OK;
+}
+
+static int on_line(void *arg, json_t *line, const char *text)
+{
+	const struct asking *a = arg;
+	const json_t *changes = json_object_get(line, "changes"), *change;
+	size_t i;
+
+	if (a->json) {
+		fputs(text, stdout);
+		return EX_OK;
+	}
+	if (strcmp(text_at(line, "type"), "error") == 0)
+		return print_mistakes(line);
+	json_array_foreach(changes, i, change) print_change(change);
+	if (json_array_size(changes) == 0)
+		puts("nothing has changed");
+	return EX_OK;
+}
+
+int cli_reload(int argc, char **argv)
+{
+	struct asking a = {.name = "reload"};
+	int code = read_options(&a, argc, argv);
+
+	if (code != EX_OK)
+		return code;
+	if (a.help) {
+		fputs(reload_help, stdout);
+		return EX_OK;
+	}
+	return cli_admin_ask(a.name, &a.relay,
+			     json_pack("{s:s}", "command", "reload"), true,
+			     on_line, &a);
+}
