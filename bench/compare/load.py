@@ -88,17 +88,24 @@ def send(program, port, work, run, seed, ledger):
     return totals
 
 
+# Seconds that a run may take after its last 250.
+LONGEST = 240
+
+
 def await_lines(path, count, patience):
     """Until so many lines are there, or nothing more comes for so many
     seconds; the time when the last one was seen."""
     seen, last = lines(path), time.monotonic()
+    end = last + LONGEST
     while seen < count:
-        if time.monotonic() - last > patience:
-            raise Broken(f"{count - seen} messages never arrived")
+        now = time.monotonic()
+        if now - last > patience or now > end:
+            raise Broken(f"{count - seen} messages were not delivered in "
+                         "time")
         time.sleep(0.01)
-        now = lines(path)
-        if now != seen:
-            seen, last = now, time.monotonic()
+        count_now = lines(path)
+        if count_now != seen:
+            seen, last = count_now, time.monotonic()
     return time.monotonic()
 
 

@@ -71,6 +71,7 @@ class Bench:
         spread(folder)
         own = os.path.join(folder, "relay")
         os.mkdir(own, 0o755)
+        work = work.limited(kind.most_connections)
         relay = kind(peers, own, self.certificate, self.key)
         sink = load.Sink(self.program, folder)
         meter = Meter(folder)

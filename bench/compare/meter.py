@@ -121,7 +121,16 @@ class Meter:
         if self.sampler:
             self.sampler.join()
         if self.group:
-            os.rmdir(self.group)
+            self.remove_group()
+
+    def remove_group(self):
+        """What was killed may take a moment to be gone."""
+        for _ in range(100):
+            try:
+                os.rmdir(self.group)
+                return
+            except OSError:
+                time.sleep(0.05)
 
     # --- readings ---------------------------------------------------------------
 

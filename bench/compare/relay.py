@@ -32,6 +32,8 @@ class Relay:
     # In the tables, what 250 means there and what was set for speed.
     durable = True
     notes = ""
+    # More connections at once than this it can't be given; None: any number.
+    most_connections = None
 
     def __init__(self, peers, folder, certificate, key):
         """peers: a fetch.Peers. folder: this relay's own, empty. certificate

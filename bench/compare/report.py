@@ -17,8 +17,9 @@ COLUMNS = (
      else r.flushes / r.messages, "{:,.2f}"),
     ("TLS in", lambda r: r.handshakes_in, "{:,.0f}"),
     ("TLS out", lambda r: r.handshakes_out, "{:,.0f}"),
-    ("lost", lambda r: r.lost + r.different, "{:,.0f}"),
-    ("dup", lambda r: r.duplicated, "{:,.0f}"),
+    ("lost", lambda r: r.lost, "{:,.0f}"),
+    ("doubled", lambda r: r.duplicated, "{:,.0f}"),
+    ("changed", lambda r: r.different, "{:,.0f}"),
 )
 
 

@@ -24,6 +24,12 @@ class Work:
             text += f", {self.destinations} destinations"
         return text
 
+    def limited(self, connections):
+        """The same with no more connections than this; None: as it is."""
+        if connections is None or connections >= self.connections:
+            return self
+        return dataclasses.replace(self, connections=connections)
+
     def shrunk(self, share):
         """The same with fewer messages; at least one on each connection."""
         return dataclasses.replace(
