@@ -112,12 +112,25 @@ class Manual(unittest.TestCase):
                 if option != "help":
                     self.assertRegex(text, rf"Fl -{option}\b", found[0])
 
-    def test_the_overview_names_every_command(self):
-        with open(os.path.join(ROOT, "docs/man/ringpost.1")) as f:
-            text = f.read()
-        for command in commands_of(RINGPOST):
-            if command != "help":
-                self.assertRegex(text, rf"\.It Cm {command}\b")
+    def test_bench_pages_name_all_options_and_no_others(self):
+        for command in commands_of(BENCH):
+            page = os.path.join(ROOT, f"docs/man/ringpost-bench-{command}.1")
+            if command == "compare" and page not in self.PAGES:
+                continue  # not written yet
+            with self.subTest(command), open(page) as f:
+                there = set(re.findall(r"Fl -([a-z][a-z0-9-]*)", f.read()))
+                options = set(re.findall(r"^  (?:-h, )?--([a-z][a-z0-9-]*)",
+                                         help_of(BENCH, command), re.M))
+                self.assertEqual(there | {"help"}, options)
+
+    def test_the_overviews_name_every_command(self):
+        for program in (RINGPOST, BENCH):
+            name = os.path.basename(program)
+            with open(os.path.join(ROOT, f"docs/man/{name}.1")) as f:
+                text = f.read()
+            for command in commands_of(program):
+                if command != "help":
+                    self.assertRegex(text, rf"\.It Cm {command}\b")
 
     def test_the_configuration_page_has_every_key(self):
         key = re.compile(r"^[ #-]*([a-z_0-9]+):(?= |$)", re.M)
