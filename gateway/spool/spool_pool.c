@@ -22,8 +22,9 @@ bool spool_pool_wants(const struct spool_segment *segment)
 {
 	const struct spool *spool = segment->spool;
 
-	return spool->recycle && spool->pooled < SPOOL_POOL_MAX &&
-	       !spool->space_low && !segment->holed && !segment->damaged &&
+	return spool->recycle && !spool->recovering &&
+	       spool->pooled < SPOOL_POOL_MAX && !spool->space_low &&
+	       !segment->holed && !segment->damaged &&
 	       segment->size == spool->segment_size;
 }
 
@@ -77,21 +78,29 @@ static struct spool_segment *pool_pop(struct spool *spool)
 	return segment;
 }
 
-/* As new, but for the file, its map and what it has behind its end. */
+/* A new one with the file, its map, what it has behind its end, and the room
+ * that its lists have taken. Whatever else was known is the earlier life's. */
 static void segment_begin_again(struct spool_segment *segment, uint32_t number)
 {
+	struct spool *spool = segment->spool;
+
 	assert(!segment->live && !segment->pins && !segment->messages);
-	segment->spool->pooled--;
-	segment->recycling = false;
-	segment->recycled = true;
-	segment->number = number;
-	segment->next = NULL;
-	segment->prev = NULL;
-	segment->seed = segment->spool->seed;
-	segment->write_off = 0;
-	segment->sync_off = 0;
-	segment->live_bytes = 0;
-	segment->stubborn = false;
+	assert(segment->refs == 1 && segment->later_count == 0);
+	spool->pooled--;
+	*segment = (struct spool_segment){
+		.spool = spool,
+		.number = number,
+		.seed = spool->seed,
+		.refs = 1,
+		.fd = segment->fd,
+		.size = segment->size,
+		.map = segment->map,
+		.recycled = true,
+		.later = segment->later,
+		.later_room = segment->later_room,
+		.dead = segment->dead,
+		.dead_room = segment->dead_room,
+	};
 }
 
 struct spool_segment *spool_pool_take(struct spool *spool, uint32_t number)

@@ -194,6 +194,33 @@ static void an_earlier_lifes_bytes_are_not_called_torn(void **state)
 	world_end(&w);
 }
 
+/* What was dead in the life before is no hole to be made in this one. */
+static void an_earlier_lifes_dead_mail_is_not_punched(void **state)
+{
+	enum {
+		STUCK = 40,
+		SIZE = 20 * KIB
+	};
+	struct spool_message *stuck[STUCK];
+	struct world w;
+
+	setup(&w, true);
+	for (unsigned i = 0; i < 30; i++)
+		pass(&w, 1000 + i, 90 * KIB);
+	for (size_t i = 0; i < STUCK; i++)
+		stuck[i] = world_put(&w, i, SIZE, 1);
+	/* No segment that they are in is young any more. */
+	for (unsigned i = 0; i < 60; i++)
+		pass(&w, 2000 + i, 90 * KIB);
+	for (size_t i = 0; i < STUCK; i++)
+		world_check(&w, stuck[i], i, SIZE, 1);
+	world_reopen(&w);
+	assert_int_equal(w.found_count, STUCK);
+	for (size_t i = 0; i < STUCK; i++)
+		world_check(&w, w.found[i], i, SIZE, 1);
+	world_end(&w);
+}
+
 static void a_stuck_message_costs_its_own_blocks_in_the_end(void **state)
 {
 	struct world w;
@@ -256,6 +283,7 @@ int main(void)
 		cmocka_unit_test(what_a_crash_left_is_deleted),
 		cmocka_unit_test(an_earlier_lifes_mail_does_not_come_back),
 		cmocka_unit_test(an_earlier_lifes_bytes_are_not_called_torn),
+		cmocka_unit_test(an_earlier_lifes_dead_mail_is_not_punched),
 		cmocka_unit_test(
 			a_stuck_message_costs_its_own_blocks_in_the_end),
 		cmocka_unit_test(on_a_full_disk_nothing_is_kept),
