@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scanner of message bytes. clean_run() finds, with memchr(), the longest
- * piece that is stored as it is; step() is the byte state machine for what
- * stands between such pieces.
+ * The scanner of message bytes. clean_run() finds the longest piece that is
+ * stored as it is, 64 octets at a time as long as nothing is odd in them, then
+ * line by line; step() is the byte state machine for what stands between such
+ * pieces.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "gateway/smtp/smtp_block.h"
 #include "gateway/smtp/smtp_data.h"
 
 void smtp_data_start(struct smtp_data *data, enum smtp_data_form form,
@@ -54,12 +56,117 @@ static bool stops_at_dot(struct smtp_data *data, unsigned char c)
 	return false;
 }
 
+/* What blocks change, where the compiler can keep it in registers. */
+struct run {
+	uint64_t line_len;
+	uint64_t longest; /* of the lines that began in an earlier block */
+	uint64_t dots, high;
+	bool at_start; /* of a line */
+};
+
 /*
- * The prefix of @in that is stored as it is, from a line's start or middle;
- * keeps state, line length and flags.
+ * One block, if there is nothing in it to be looked at more closely: each LF
+ * behind a CR, each CR in front of an LF, no dot to be taken away. Returns the
+ * octets taken: all, all but a CR at the end, or none.
  */
-static size_t clean_run(struct smtp_data *data, const unsigned char *in,
-			size_t len)
+static inline __attribute__((always_inline)) unsigned block_take(
+	struct run *run, struct smtp_block block, bool dotted)
+{
+	unsigned len = SMTP_BLOCK - (unsigned)(block.cr >> 63);
+	uint64_t dots = block.dot & (block.lf << 1 | run->at_start);
+	uint64_t line = run->line_len;
+
+	if (block.lf != block.cr << 1 || (dots && dotted))
+		return 0;
+	run->dots |= dots;
+	run->high |= block.high;
+	if (block.lf) {
+		unsigned behind = (unsigned)__builtin_clzll(block.lf);
+
+		line += (unsigned)__builtin_ctzll(block.lf) + 1;
+		run->line_len = behind - (SMTP_BLOCK - len);
+		run->at_start = run->line_len == 0;
+	} else {
+		line += len;
+		run->line_len = line;
+		run->at_start = false;
+	}
+	if (line > run->longest)
+		run->longest = line;
+	return len;
+}
+
+/* Whole blocks at the front of @in; @look finds what is in one. */
+static inline __attribute__((always_inline)) size_t blocks_take(
+	struct run *run, const unsigned char *in, size_t len, bool dotted,
+	struct smtp_block (*look)(const unsigned char *in))
+{
+	size_t at = 0;
+
+	while (len - at >= SMTP_BLOCK) {
+		unsigned took = block_take(run, look(in + at), dotted);
+
+		if (took == 0)
+			break;
+		at += took;
+	}
+	return at;
+}
+
+#ifdef SMTP_BLOCK_WIDE
+SMTP_BLOCK_WIDE static size_t blocks_take_wide(struct run *run,
+					       const unsigned char *in,
+					       size_t len, bool dotted)
+{
+	return blocks_take(run, in, len, dotted, smtp_block_look_wide);
+}
+#endif
+
+/* Without vectors that are wide enough memchr() is quicker. */
+static size_t blocks_take_best(struct run *run, const unsigned char *in,
+			       size_t len, bool dotted)
+{
+#ifdef SMTP_BLOCK_WIDE
+	if (smtp_block_has_wide())
+		return blocks_take_wide(run, in, len, dotted);
+#endif
+	return 0;
+}
+
+/* Is the state one that blocks keep? Shorter lines than a block would have to
+ * be measured one by one. */
+static bool blocks_apply(const struct smtp_data *data)
+{
+	return (data->state == SMTP_DATA_LINE_START ||
+		data->state == SMTP_DATA_LINE) &&
+	       (data->line_max == 0 || data->line_max >= SMTP_BLOCK);
+}
+
+static size_t clean_blocks(struct smtp_data *data, const unsigned char *in,
+			   size_t len)
+{
+	struct run run = {
+		.line_len = data->line_len,
+		.at_start = data->state == SMTP_DATA_LINE_START,
+	};
+	size_t taken = 0;
+
+	if (blocks_apply(data))
+		taken = blocks_take_best(&run, in, len,
+					 data->form == SMTP_DATA_DOTTED);
+	if (taken == 0)
+		return 0;
+	data->line_len = run.line_len;
+	data->long_line |= data->line_max && run.longest > data->line_max;
+	data->dot_line |= run.dots != 0;
+	data->eight_bit |= run.high != 0;
+	data->state = run.at_start ? SMTP_DATA_LINE_START : SMTP_DATA_LINE;
+	return taken;
+}
+
+/* The same as clean_run(), line by line. */
+static size_t clean_lines(struct smtp_data *data, const unsigned char *in,
+			  size_t len)
 {
 	size_t at = 0;
 
@@ -89,7 +196,21 @@ static size_t clean_run(struct smtp_data *data, const unsigned char *in,
 		at += piece;
 		break;
 	}
+	if (!data->eight_bit)
+		data->eight_bit = has_eight_bit(in, at);
 	return at;
+}
+
+/*
+ * The prefix of @in that is stored as it is, from a line's start or middle;
+ * keeps state, line length and flags.
+ */
+static size_t clean_run(struct smtp_data *data, const unsigned char *in,
+			size_t len)
+{
+	size_t at = clean_blocks(data, in, len);
+
+	return at + clean_lines(data, in + at, len - at);
 }
 
 /* What one byte did in the state machine. */
@@ -209,8 +330,6 @@ enum smtp_data_result smtp_data_run(struct smtp_data *data,
 			size_t len = in_len - at < room ? in_len - at : room;
 			size_t run = clean_run(data, in + at, len);
 
-			if (!data->eight_bit)
-				data->eight_bit = has_eight_bit(in + at, run);
 			if (out)
 				memcpy(out + put, in + at, run);
 			data->stored += run;

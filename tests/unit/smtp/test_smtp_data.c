@@ -392,6 +392,49 @@ static void test_random_input_agrees_with_a_plain_machine(void **state)
 	}
 }
 
+/* Mail that is mostly in order: what is odd stands anywhere in a block. */
+static size_t random_mail(unsigned char *in, size_t len, uint32_t *random)
+{
+	static const char *const odd[] = {"\r", "\n",	"\r\n.",
+					  ".",	"\xe9", "\r\n..\r\n"};
+	size_t at = 0;
+
+	while (at + 8 < len) {
+		uint32_t dice = (*random = *random * 1664525 + 1013904223) >> 8;
+		const char *piece = dice % 29 == 0   ? odd[dice / 29 % 6]
+				    : dice % 13 == 0 ? "\r\n"
+						     : "a";
+
+		memcpy(in + at, piece, strlen(piece));
+		at += strlen(piece);
+	}
+	return at;
+}
+
+static void test_a_whole_piece_reads_like_its_octets(void **state)
+{
+	uint32_t random = 7;
+
+	for (int round = 0; round < 20000; round++) {
+		enum smtp_data_form form =
+			round & 1 ? SMTP_DATA_CHUNKS : SMTP_DATA_DOTTED;
+		unsigned char in[400];
+		size_t len = random_mail(in, sizeof(in), &random);
+		struct outcome one, whole;
+		size_t rest = 0;
+
+		start(&one, form, round & 2);
+		start(&whole, form, round & 2);
+		for (size_t i = 0; i < len && !one.done; i++)
+			rest = len - i - 1 + feed(&one, in + i, 1, 4096);
+		assert_int_equal(feed(&whole, in, len, 4096), rest);
+		assert_int_equal(whole.done, one.done);
+		assert_int_equal(whole.len, one.len);
+		assert_memory_equal(whole.stored, one.stored, one.len);
+		assert_memory_equal(&whole.data, &one.data, sizeof(one.data));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_discarding_finds_the_same_end),
 		cmocka_unit_test(test_ended_scanner_takes_nothing_more),
 		cmocka_unit_test(test_random_input_agrees_with_a_plain_machine),
+		cmocka_unit_test(test_a_whole_piece_reads_like_its_octets),
 	};
 
 	return cmocka_run_group_tests_name("smtp_data", tests, NULL, NULL);
