@@ -150,7 +150,7 @@ static struct ktls_buffer *buffer_make(struct ktls_paths *paths)
 
 	if (paths->stats.buffers >= paths->config.buffers)
 		return NULL;
-	buffer = malloc(sizeof(*buffer));
+	buffer = aligned_alloc(alignof(struct ktls_buffer), sizeof(*buffer));
 	if (buffer)
 		paths->stats.buffers++;
 	return buffer;

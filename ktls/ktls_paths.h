@@ -46,7 +46,10 @@ const char *ktls_byte_paths_text(const uint64_t bytes[KTLS_PATHS],
 
 /* A range of a file, whose bytes must not change or go away. */
 struct ktls_file_range {
-	int fd; /* borrowed; -1: only in memory */
+	int fd;		/* borrowed; -1: only in memory */
+	uint32_t block; /* not 0: with O_DIRECT, which reads whole blocks of so
+			 * many bytes (a power of two, KTLS_PATHS_BLOCK_MAX at
+			 * most); the file has whole ones */
 	uint64_t offset;
 	size_t len;	  /* bytes; 0: nothing */
 	const void *base; /* the same bytes mapped, or NULL */
@@ -109,8 +112,9 @@ struct ktls_paths_config {
 	size_t (*resident)(void *arg, const void *addr, size_t len);
 	void *arg;
 };
-#define KTLS_PATHS_NONE	  UINT32_MAX
-#define KTLS_PATHS_BUFFER ((size_t)256 * 1024)
+#define KTLS_PATHS_NONE	     UINT32_MAX
+#define KTLS_PATHS_BUFFER    ((size_t)256 * 1024)
+#define KTLS_PATHS_BLOCK_MAX 4096
 
 /* What streams of one thread share. */
 struct ktls_paths;

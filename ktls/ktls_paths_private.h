@@ -5,6 +5,8 @@
 #ifndef KTLS_KTLS_PATHS_PRIVATE_H
 #define KTLS_KTLS_PATHS_PRIVATE_H
 
+#include <stdalign.h>
+
 #include "ktls/ktls_paths.h"
 
 struct ktls_pipe {
@@ -15,7 +17,7 @@ struct ktls_pipe {
 
 struct ktls_buffer {
 	struct ktls_buffer *next; /* among the free ones */
-	unsigned char data[KTLS_PATHS_BUFFER];
+	alignas(KTLS_PATHS_BLOCK_MAX) unsigned char data[KTLS_PATHS_BUFFER];
 };
 
 /* Somebody who can't go on without a buffer. */

@@ -38,7 +38,7 @@ enum ktls_byte_path kstream_file_path(const struct ktls_stream_private *p,
 	enum ktls_byte_path path;
 	size_t there;
 
-	if (!paths || !choice.in_file)
+	if (!paths || !choice.in_file || (p->no_blocks && piece->block))
 		return KTLS_PATH_MAPPED;
 	path = ktls_policy_choose(ktls_paths_policy(paths), &choice);
 	if (path != KTLS_PATH_AUTO)
@@ -132,6 +132,26 @@ void kstream_carrier_gone(struct ktls_stream_private *p, size_t len)
 
 /* --- out of the file --- */
 
+/* Into the buffer. Whole blocks are read where it has to be so: what stands in
+ * front and behind is passed over. */
+static struct uring_op *carrier_read(struct ktls_stream_private *p,
+				     const struct kstream_piece *piece,
+				     size_t len)
+{
+	struct kstream_carrier *carrier = p->carrier;
+	size_t room = sizeof(carrier->buffer->data);
+	size_t block = piece->block ? piece->block : 1;
+
+	carrier->at = (size_t)(piece->offset & (block - 1));
+	if (len > room - carrier->at)
+		len = room - carrier->at;
+	carrier->want = len;
+	len = (carrier->at + len + block - 1) & ~(block - 1);
+	return uring_read(p->env->ring, kstream_target(p, KSTREAM_IN_SEND),
+			  piece->fd, carrier->buffer->data, len,
+			  piece->offset - carrier->at);
+}
+
 struct uring_op *kstream_carrier_fill(struct ktls_stream_private *p,
 				      size_t limit)
 {
@@ -145,14 +165,12 @@ struct uring_op *kstream_carrier_fill(struct ktls_stream_private *p,
 	assert(piece->fd >= 0 && carrier->have == 0);
 	p->sending = KSTREAM_SENDING_FILL;
 	carrier->used = true;
-	if (carrier->buffer) {
-		if (len > sizeof(carrier->buffer->data))
-			len = sizeof(carrier->buffer->data);
-		return uring_read(p->env->ring, target, piece->fd,
-				  carrier->buffer->data, len, piece->offset);
-	}
+	if (carrier->buffer)
+		return carrier_read(p, piece, len);
 	if (len > carrier->pipe->size)
 		len = carrier->pipe->size;
+	carrier->at = 0;
+	carrier->want = len;
 	return uring_splice(p->env->ring, target, piece->fd,
 			    (int64_t)piece->offset, carrier->pipe->write_fd, -1,
 			    (unsigned)len, 0);
@@ -166,6 +184,28 @@ static bool no_splice_here(int error)
 	       error == EPERM;
 }
 
+/* A read that ends in front of what is wanted is tried again, but not for
+ * ever. */
+#define VAIN_MAX 8
+
+/* @len bytes have come. False: there is nothing among them. */
+static bool carrier_has(struct kstream_carrier *carrier, size_t len)
+{
+	if (len <= carrier->at)
+		return ++carrier->vain < VAIN_MAX;
+	carrier->have = len - carrier->at;
+	if (carrier->have > carrier->want)
+		carrier->have = carrier->want;
+	return true;
+}
+
+static bool carrier_refuses_blocks(const struct ktls_stream_private *p, int res)
+{
+	const struct kstream_piece *piece = kstream_queue_at(p->queue, 0);
+
+	return res == -EINVAL && piece->block && piece->data;
+}
+
 enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
 					  int res)
 {
@@ -174,9 +214,11 @@ enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
 	if (res == -EINTR || res == -EAGAIN)
 		return p->state;
 	carrier->used = res > 0;
-	if (res > 0) {
-		carrier->have = (size_t)res;
-		carrier->at = 0;
+	if (res > 0 && carrier_has(carrier, (size_t)res))
+		return p->state;
+	if (carrier->buffer && carrier_refuses_blocks(p, res)) {
+		p->no_blocks = true;
+		kstream_carrier_drop(p);
 		return p->state;
 	}
 	if (carrier->pipe && no_splice_here(-res)) {
@@ -184,7 +226,7 @@ enum kstream_state kstream_carrier_filled(struct ktls_stream_private *p,
 		kstream_carrier_drop(p);
 		return p->state;
 	}
-	return kstream_fail(p, KTLS_FAILURE_INTERNAL, -res,
+	return kstream_fail(p, KTLS_FAILURE_INTERNAL, res < 0 ? -res : 0,
 			    res < 0 ? "the file can't be read"
 				    : "the file ends too early");
 }

@@ -195,6 +195,8 @@ struct kstream_carrier {
 	struct ktls_pipe *pipe;	    /* or */
 	struct ktls_buffer *buffer; /* neither: waits for a buffer */
 	size_t at, have;	    /* of buffer->data; in the pipe */
+	size_t want;		    /* at most, of what is being read */
+	unsigned vain;		    /* reads that did not reach it */
 	bool used; /* there is, or may be, something in the pipe */
 	bool full; /* the socket was, when it was last asked */
 	struct ktls_paths_waiter waiter;
@@ -240,6 +242,7 @@ struct ktls_stream_private {
 	bool recv_cancelled; /* ops.recv is being cancelled */
 	bool written_due;    /* WRITTEN has to follow */
 	bool no_splice;	     /* file or socket have refused it */
+	bool no_blocks;	     /* a file has refused O_DIRECT */
 	bool nonblocking;    /* O_NONBLOCK is set */
 	struct kstream_op_set ops;
 	enum kstream_sending sending;

@@ -118,7 +118,9 @@ int kstream_queue_push_file(struct kstream_queue **queue,
 	if (error < 0)
 		return error;
 	piece = queue_at(*queue, (*queue)->count - 1);
+	assert(range->block <= KTLS_PATHS_BLOCK_MAX);
 	piece->fd = range->fd;
+	piece->block = range->block;
 	piece->offset = range->offset;
 	return 0;
 }

@@ -24,6 +24,7 @@ struct kstream_piece {
 	struct kstream_copy *copy; /* owned; NULL: the owner's memory */
 	uint64_t offset;	   /* of the next byte in the file */
 	int fd;			   /* borrowed; -1: no file */
+	uint32_t block;		   /* of what reads by fd are made; 0: any */
 };
 
 struct kstream_queue {

@@ -27,12 +27,13 @@ const char *cli_spool_kind(enum spool_damage_kind kind)
 
 static json_t *records_json(const struct spool_report *r)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "message",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message",
 			 I(r->records[SPOOL_RECORD_MESSAGE]), "chunk",
 			 I(r->records[SPOOL_RECORD_CHUNK]), "result",
 			 I(r->records[SPOOL_RECORD_RESULT]), "free",
 			 I(r->records[SPOOL_RECORD_FREE]), "void",
-			 I(r->records[SPOOL_RECORD_VOID]), "unknown",
+			 I(r->records[SPOOL_RECORD_VOID]), "pad",
+			 I(r->records[SPOOL_RECORD_PAD]), "unknown",
 			 I(r->records[0]));
 }
 

@@ -78,6 +78,7 @@ static int queue_piece(struct outbound_session *s, size_t i)
 	place = view->places ? &view->places[i - 1] : &nowhere;
 	range = (struct ktls_file_range){
 		.fd = place->fd,
+		.block = place->block,
 		.offset = place->offset,
 		.len = view->body[i - 1].iov_len,
 		.base = view->body[i - 1].iov_base,

@@ -62,6 +62,8 @@ struct spool_config {
 	bool recycle;		   /* write over the files of deleted segments:
 				    * not while bodies that were sent may still
 				    * be in sockets as pages of the file (splice) */
+	bool direct;		   /* large bodies past the page cache, where
+				    * that can be; not with splice */
 	spool_damage_fn damage;	   /* told by spool_open(); NULL: nobody */
 	void *damage_arg;
 };
@@ -70,7 +72,7 @@ struct spool_config {
 
 /* Records by kind: unknown ones, then enum spool_record_type. */
 enum {
-	SPOOL_RECORD_KINDS = 6,
+	SPOOL_RECORD_KINDS = 7,
 };
 
 /* What recovery found; for the log and `doctor`. */
@@ -215,6 +217,7 @@ void spool_message_warn(struct spool_message *message, size_t index,
  */
 struct spool_place { /* in a segment */
 	int fd;		 /* the spool's; open as long as the view */
+	uint32_t block;	 /* not 0: of what reads by fd are made (O_DIRECT) */
 	uint64_t offset;
 };
 

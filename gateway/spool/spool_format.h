@@ -39,6 +39,7 @@ enum spool_record_type {
 	SPOOL_RECORD_RESULT,
 	SPOOL_RECORD_FREE,
 	SPOOL_RECORD_VOID,
+	SPOOL_RECORD_PAD, /* zeros, up to a block's end */
 };
 
 /* MESSAGE: a copy made to empty an old segment; has the recipients' state. */

@@ -11,6 +11,7 @@
 enum {
 	SLAB_MESSAGES = 128,
 	SLAB_ITEMS = 64,
+	SPOOL_CLASS_CHUNK = SPOOL_CLASSES - 1,
 };
 
 /* How big the classes' data[] are, and how many are kept when idle. A mail
@@ -51,6 +52,32 @@ static unsigned class_for(size_t size)
 	return class;
 }
 
+/* Where in its memory a buffer of the class of chunks begins: the CHUNK record
+ * in it, and with it the write, is at a block's begin. */
+#define CHUNK_AT                                                    \
+	(SPOOL_BLOCK - (SPOOL_MESSAGE_HEAD - SPOOL_RECORD_HEADER) - \
+	 sizeof(struct spool_buffer))
+
+static struct spool_buffer *buffer_make(unsigned class, size_t size)
+{
+	unsigned char *memory;
+
+	size += sizeof(struct spool_buffer);
+	if (class != SPOOL_CLASS_CHUNK)
+		return malloc(size);
+	size = (CHUNK_AT + size + SPOOL_BLOCK - 1) & ~(size_t)(SPOOL_BLOCK - 1);
+	memory = aligned_alloc(SPOOL_BLOCK, size);
+	return memory ? (void *)(memory + CHUNK_AT) : NULL;
+}
+
+static void buffer_free(struct spool_buffer *buffer)
+{
+	if (buffer->class == SPOOL_CLASS_CHUNK)
+		free((unsigned char *)buffer - CHUNK_AT);
+	else
+		free(buffer);
+}
+
 struct spool_buffer *spool_buffer_get(struct spool_memory *memory, size_t size)
 {
 	unsigned class = class_for(size);
@@ -67,7 +94,7 @@ struct spool_buffer *spool_buffer_get(struct spool_memory *memory, size_t size)
 		size = classes[class].size;
 	if (size > UINT32_MAX)
 		return NULL;
-	buffer = malloc(sizeof(*buffer) + size);
+	buffer = buffer_make(class, size);
 	if (!buffer)
 		return NULL;
 	buffer->size = (uint32_t)size;
@@ -89,7 +116,7 @@ void spool_buffer_unref(struct spool_memory *memory,
 	class = buffer->class;
 	if (class == SPOOL_CLASSES ||
 	    memory->kept[class] >= classes[class].keep) {
-		free(buffer);
+		buffer_free(buffer);
 		return;
 	}
 	buffer->next = memory->free[class];
@@ -204,7 +231,7 @@ void spool_memory_free(struct spool_memory *memory)
 			struct spool_buffer *buffer = memory->free[class];
 
 			memory->free[class] = buffer->next;
-			free(buffer);
+			buffer_free(buffer);
 		}
 	}
 	while (memory->writers) {

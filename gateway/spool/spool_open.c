@@ -158,6 +158,7 @@ struct spool *spool_new(const struct spool_config *config, struct uring *ring)
 	spool->min_free_percent = config->min_free_percent;
 	spool->sync = config->sync;
 	spool->recycle = config->recycle;
+	spool->direct = config->direct;
 	spool->worker = config->worker % WORKERS_MAX;
 	spool->damage = config->damage;
 	spool->damage_arg = config->damage_arg;

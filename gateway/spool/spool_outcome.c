@@ -18,6 +18,7 @@ static void message_written(struct spool *spool, struct spool_item *item)
 	message->extents = writer->chunks;
 	message->extent_count = writer->chunk_count;
 	message->flags = SPOOL_MESSAGE_VERIFIED;
+	spool->gathering -= writer->chunk_count != 0;
 	writer->chunks = NULL;
 	writer->chunk_count = 0;
 	writer->items--;

@@ -21,9 +21,12 @@
 #include "uring/uring_timer.h"
 
 enum {
-	SPOOL_CHUNK = 256 * 1024, /* body bytes in a CHUNK record */
-	SPOOL_CHUNK_TAIL = 4096,  /* room for an envelope behind it */
-	SPOOL_CLASSES = 4,	  /* sizes of buffers kept for reuse */
+	SPOOL_BLOCK = 4096,		 /* O_DIRECT: of which all is made */
+	SPOOL_BLOCK_RECORD = 256 * 1024, /* a whole CHUNK record */
+	/* body bytes in it */
+	SPOOL_CHUNK = SPOOL_BLOCK_RECORD - SPOOL_RECORD_HEADER,
+	SPOOL_CHUNK_TAIL = 4096, /* room for an envelope behind it */
+	SPOOL_CLASSES = 4,	 /* sizes of buffers kept for reuse */
 	SPOOL_SYNC_EVERY = 4 * 1024 * 1024, /* chunk bytes before a sync */
 	SPOOL_ROUND_IOV = 1024,
 	SPOOL_ROUND_BYTES = 16 * 1024 * 1024,
@@ -48,6 +51,7 @@ struct spool_buffer {
 	uint32_t size;		   /* bytes of data[] */
 	uint32_t refs;		   /* items whose record is in it */
 	uint8_t class;		   /* SPOOL_CLASSES: made to measure */
+	/* In the class of chunks their records begin with a block. */
 	alignas(16) unsigned char data[];
 };
 
@@ -97,6 +101,7 @@ struct spool_segment {
 	enum spool_segment_state state;
 	uint32_t number;
 	int fd;
+	int direct_fd;	     /* O_DIRECT; -1: none */
 	uint32_t refs;	     /* items and operations that know it */
 	uint64_t seed;	     /* of its records' checksums */
 	uint64_t size;	     /* of the file */
@@ -269,8 +274,9 @@ enum spool_round_state {
 
 struct spool_round {
 	enum spool_round_state state;
-	bool op;      /* an operation of it is in flight */
-	bool durable; /* something in it must be synced */
+	bool op;	  /* an operation of it is in flight */
+	bool durable;	  /* something in it must be synced */
+	bool direct;	  /* past the page cache: see spool_block.c */
 	unsigned answers; /* messages and results in it */
 	uint64_t began;	  /* uring_now() */
 	struct spool_queue items;
@@ -285,6 +291,8 @@ struct spool {
 	uint64_t segment_size, max_unwritten;
 	unsigned min_free_percent, worker;
 	bool sync, recycle;
+	bool direct;	    /* whole chunks go past the page cache */
+	unsigned gathering; /* writers that have chunks */
 	int dir_fd, lock_fd;
 	uint64_t seed;
 	bool seed_unknown; /* there were segments, but no seed to read them */
@@ -293,8 +301,8 @@ struct spool {
 	bool kicked;		/* a NOP is in flight */
 	bool recovering;	/* no deleting yet */
 	bool opened;		/* spool_open() succeeded */
-	bool verify;	 /* recovery reads bodies, too */
-	bool doubted;	 /* the next start was told to */
+	bool verify;		/* recovery reads bodies, too */
+	bool doubted;		/* the next start was told to */
 	bool read_only;		/* it is only looked at: see spool_inspect.h */
 	spool_damage_fn damage; /* while recovering */
 	void *damage_arg;
@@ -335,6 +343,7 @@ struct spool {
 	bool space_low;
 	struct spool_stats stats;
 	unsigned char scratch[16 * 1024]; /* bodies of dead messages end here */
+	unsigned char pad[2 * SPOOL_BLOCK]; /* the PAD on its way */
 };
 
 /* spool_memory.c */
@@ -488,6 +497,21 @@ void spool_segment_named(struct spool_segment *segment, int res);
 /* Blocks of dead records in segments that are no longer young (or in all, when
  * space is wanted) are given back. */
 void spool_give_back_due(struct spool *spool);
+
+/* spool_block.c */
+/* Another descriptor for the file of that name, if one is to be had. */
+void spool_block_open(struct spool_segment *segment, const char *name);
+/* The kernel doesn't take such writes after all. */
+void spool_block_refused(struct spool *spool);
+/* A record that is written past the page cache. */
+bool spool_block_item(const struct spool *spool, const struct spool_item *item);
+/* One that was, or may be taken as such. */
+bool spool_block_place(const struct spool_segment *segment,
+		       const struct spool_extent *extent);
+/* Bytes of a PAD record at @at that ends with a block; 0: none is needed. */
+uint64_t spool_pad_size(uint64_t at);
+/* That record; valid until the next one is made. */
+unsigned char *spool_pad_make(struct spool *spool, uint64_t at);
 
 /* spool_pool.c */
 /* Is the segment's file of use when nothing in it is needed any more? */

@@ -299,6 +299,8 @@ int spool_replay(struct spool_recovery *r, struct spool_segment *segment,
 		return replay_free(r, segment, scanned);
 	case SPOOL_RECORD_VOID:
 		return replay_void(r, segment, scanned);
+	case SPOOL_RECORD_PAD:
+		return 0;
 	default:
 		return 0; /* of a later version; it says nothing to us */
 	}

@@ -141,11 +141,12 @@ static uint64_t segment_reserve(const struct spool *spool)
 static bool item_fits(const struct spool *spool, const struct spool_item *item,
 		      uint64_t at)
 {
+	uint64_t pad = spool_block_item(spool, item) ? spool_pad_size(at) : 0;
 	uint64_t reserve = spool_item_is_mail(item) || spool_item_is_move(item)
 				   ? segment_reserve(spool)
 				   : 0;
 
-	return at + item->size + reserve <= spool->current->size;
+	return at + pad + item->size + reserve <= spool->current->size;
 }
 
 static void round_begin(struct spool *spool)
@@ -157,6 +158,7 @@ static void round_begin(struct spool *spool)
 	round->iov_count = 0;
 	round->iov_first = 0;
 	round->durable = false;
+	round->direct = false;
 	round->answers = 0;
 	round->items = (struct spool_queue){0};
 	if (round->start)
@@ -165,34 +167,86 @@ static void round_begin(struct spool *spool)
 	round_add_bytes(round, spool->header, sizeof(spool->header));
 }
 
+/* The next item for a round that ends at round->end, or NULL. */
+static struct spool_item *round_next(struct spool *spool)
+{
+	struct spool_round *round = &spool->round;
+	struct spool_item *item;
+
+	spool_queue_drop_dead(spool);
+	item = spool->queue.head;
+	if (!item || !item_fits(spool, item, round->end) ||
+	    round->end - round->start >= SPOOL_ROUND_BYTES)
+		return NULL;
+	return item;
+}
+
+static bool round_add(struct spool *spool, struct spool_item *item)
+{
+	struct spool_round *round = &spool->round;
+	uint64_t at = round->end;
+
+	if (!round_add_bytes(round, item->record, item->size))
+		return false;
+	spool_queue_pop(&spool->queue);
+	item_place(spool, item, at);
+	/* A copy of a chunk is: its COPY takes the place of a message that was
+	 * promised. */
+	round->durable |= item->kind != SPOOL_ITEM_CHUNK;
+	round->answers += spool_item_is_owed(item);
+	spool_queue_push(&round->items, item);
+	return true;
+}
+
+/*
+ * Up to a block's end, if whole chunks follow: they are at hand, or are being
+ * gathered. One that comes with a round costs nothing; alone it is a write.
+ */
+static void round_add_pad(struct spool *spool, const struct spool_item *next)
+{
+	struct spool_round *round = &spool->round;
+	uint64_t size = spool_pad_size(round->end);
+	bool wanted = next ? spool_block_item(spool, next)
+			   : spool->direct && spool->gathering;
+
+	if (!wanted || !size || round->iov_count == SPOOL_ROUND_IOV ||
+	    round->end + size + SPOOL_BLOCK_RECORD > spool->current->size)
+		return;
+	round_add_bytes(round, spool_pad_make(spool, round->end), size);
+}
+
+/* Whole chunks, or all else up to the first of them. */
 static void round_build(struct spool *spool)
 {
 	struct spool_round *round = &spool->round;
+	struct spool_item *item;
 
 	round_begin(spool);
-	for (;;) {
-		struct spool_item *item;
-		uint64_t at = round->end;
-
-		spool_queue_drop_dead(spool);
-		item = spool->queue.head;
-		if (!item || !item_fits(spool, item, at) ||
-		    at - round->start >= SPOOL_ROUND_BYTES ||
-		    !round_add_bytes(round, item->record, item->size))
-			break;
-		spool_queue_pop(&spool->queue);
-		item_place(spool, item, at);
-		/* A copy of a chunk is: its COPY takes the place of a
-		 * message that was promised. */
-		round->durable |= item->kind != SPOOL_ITEM_CHUNK;
-		round->answers += spool_item_is_owed(item);
-		spool_queue_push(&round->items, item);
-	}
+	item = round_next(spool);
+	assert(item);
+	round->direct = spool_block_item(spool, item) && !round->iov_count &&
+			!spool_pad_size(round->end);
+	while (item && spool_block_item(spool, item) == round->direct &&
+	       round_add(spool, item))
+		item = round_next(spool);
+	if (!round->direct)
+		round_add_pad(spool, item);
 }
 
 /* --- running --- */
 
 static void on_round(void *owner, const struct uring_event *event);
+
+/* The descriptor to write by. What is left of a short write may have to go
+ * through the page cache. */
+static int round_fd(const struct spool *spool)
+{
+	const struct spool_segment *segment = spool->current;
+
+	return spool->round.direct && segment->write_off % SPOOL_BLOCK == 0
+		       ? segment->direct_fd
+		       : segment->fd;
+}
 
 /* Queue the operation that the round's state calls for. */
 static void round_submit(struct spool *spool)
@@ -204,7 +258,7 @@ static void round_submit(struct spool *spool)
 
 	assert(round->state != SPOOL_ROUND_IDLE && !round->op);
 	if (round->state == SPOOL_ROUND_WRITING)
-		op = uring_writev(spool->ring, target, segment->fd,
+		op = uring_writev(spool->ring, target, round_fd(spool),
 				  &round->iov[round->iov_first],
 				  round->iov_count - round->iov_first,
 				  segment->write_off);
@@ -307,7 +361,6 @@ static void round_start(struct spool *spool)
 		return;
 	if (spool->round.state == SPOOL_ROUND_IDLE) {
 		round_build(spool);
-		assert(spool->round.items.head);
 		spool->round.state = SPOOL_ROUND_WRITING;
 		spool->round.began = uring_now(spool->ring);
 	}
@@ -348,6 +401,10 @@ static void round_written(struct spool *spool, int res)
 
 	if (res == -EINTR || res == -EAGAIN)
 		return;
+	if (res == -EINVAL && round->direct) {
+		spool_block_refused(spool);
+		return;
+	}
 	if (res <= 0) {
 		spool_round_fail(spool, res ? -res : EIO);
 		return;

@@ -31,6 +31,7 @@ struct spool_segment *spool_segment_new(struct spool *spool, uint32_t number)
 	segment->spool = spool;
 	segment->number = number;
 	segment->fd = -1;
+	segment->direct_fd = -1;
 	segment->refs = 1;
 	return segment;
 }
@@ -47,6 +48,8 @@ void spool_segment_free(struct spool_segment *segment)
 	segment_unmap(segment);
 	if (segment->fd >= 0)
 		close(segment->fd);
+	if (segment->direct_fd >= 0)
+		close(segment->direct_fd);
 	free(segment->later);
 	free(segment->dead);
 	free(segment);
@@ -210,8 +213,9 @@ void spool_segment_named(struct spool_segment *spare, int res)
 /* Size of a segment that must hold a record of @need bytes. */
 static uint64_t segment_size_for(const struct spool *spool, uint64_t need)
 {
-	/* What mail may not use (segment_reserve()) comes on top. */
-	uint64_t size = SPOOL_SEGMENT_HEADER + need + need / 8 + 4096;
+	/* What mail may not use (segment_reserve()) comes on top, and what a
+	 * PAD takes. */
+	uint64_t size = SPOOL_SEGMENT_HEADER + need + need / 8 + SPOOL_BLOCK;
 
 	size = (size + 4095) & ~UINT64_C(4095);
 	return size > spool->segment_size ? size : spool->segment_size;
@@ -239,6 +243,7 @@ static int segment_create(struct spool *spool, uint64_t size,
 		spool_segment_free(segment);
 		return -error;
 	}
+	spool_block_open(segment, name);
 	spool->next_number++;
 	*out = segment;
 	return 0;

@@ -40,17 +40,18 @@ static const unsigned char *record_at(struct spool_segment *segment,
 	return map;
 }
 
-/* @data lies in the map of @segment. */
+/* @data lies in the map of @segment. @direct: it isn't in the page cache. */
 static void view_piece(struct view_state *state, size_t i,
 		       const struct spool_segment *segment,
-		       const unsigned char *data, size_t len)
+		       const unsigned char *data, size_t len, bool direct)
 {
 	state->body[i] = (struct iovec){
 		.iov_base = (void *)(uintptr_t)data,
 		.iov_len = len,
 	};
 	state->places[i] = (struct spool_place){
-		.fd = segment->fd,
+		.fd = direct ? segment->direct_fd : segment->fd,
+		.block = direct ? SPOOL_BLOCK : 0,
 		.offset = (uint64_t)(data - segment->map),
 	};
 }
@@ -70,7 +71,8 @@ static int view_chunks(struct view_state *state, bool verify)
 		if (!record)
 			return -EBADMSG;
 		view_piece(state, i, extent->segment,
-			   record + SPOOL_RECORD_HEADER, extent->length);
+			   record + SPOOL_RECORD_HEADER, extent->length,
+			   spool_block_place(extent->segment, extent));
 	}
 	return 0;
 }
@@ -130,7 +132,7 @@ static void view_fill(struct spool_view *view, struct view_state *state,
 	view->body_size = parsed->body_size;
 	if (parsed->inline_len)
 		view_piece(state, pieces++, state->message->segment,
-			   parsed->body, parsed->inline_len);
+			   parsed->body, parsed->inline_len, false);
 	view->body = state->body;
 	view->places = state->places;
 	view->body_count = pieces;

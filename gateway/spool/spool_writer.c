@@ -123,6 +123,7 @@ static bool writer_flush_chunk(struct spool_writer *writer)
 	};
 	spool_record_begin(item->record, SPOOL_RECORD_CHUNK, 0, writer->used,
 			   writer->id);
+	spool->gathering += writer->chunk_count == 0;
 	writer->chunks[writer->chunk_count++] =
 		(struct spool_extent){.length = writer->used};
 	writer->buffer = NULL;
@@ -385,6 +386,7 @@ static void writer_drop_chunks(struct spool_writer *writer)
 		if (chunk->segment)
 			spool_extent_drop(chunk->segment, chunk->length);
 	}
+	spool->gathering--;
 	spool_give_back(spool, writer->chunks, count);
 }
 

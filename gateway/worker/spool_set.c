@@ -91,6 +91,7 @@ static int open_one(const struct spool_set_config *c, struct spool_set *set,
 		.min_free_percent = c->config->spool.min_free_percent,
 		.worker = number,
 		.recycle = c->config->body_path != KTLS_PATH_SPLICE,
+		.direct = c->config->body_path != KTLS_PATH_SPLICE,
 	};
 	struct spool_report r = {0};
 	struct spool **more = reallocarray(set->spools, set->count + 1,

@@ -145,6 +145,7 @@ static int send_range(struct desk *d, size_t at, size_t len, bool mapped)
 		.offset = at,
 		.len = len,
 		.base = mapped ? d->map + at : NULL,
+		.block = world_below(&d->w, 2) ? KTLS_PATHS_BLOCK_MAX : 0,
 	};
 
 	assert_true(at + len <= d->size);
@@ -394,6 +395,32 @@ static void assert_file_failure(struct desk *d, int error)
 	assert_false(d->w.peer.notify);
 }
 
+#define BLOCKS ((size_t)64 * KTLS_PATHS_BLOCK_MAX)
+
+/* The desk's file, past the page cache, or -1. */
+static int open_again(const struct desk *d)
+{
+	char path[32];
+
+	assert_int_equal(fsync(d->fd), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", d->fd);
+	return open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+}
+
+static void send_block_range(struct desk *d, int fd, size_t at, size_t len)
+{
+	struct ktls_file_range range = {
+		.fd = fd,
+		.block = KTLS_PATHS_BLOCK_MAX,
+		.offset = at,
+		.len = len,
+		.base = d->map + at,
+	};
+
+	expect(d, d->map + at, len);
+	assert_int_equal(ktls_stream_send_file(&d->w.side.stream, &range), 0);
+}
+
 static void a_short_file_is_a_failure(void **state)
 {
 	for (size_t i = 0; i < way_count; i += 2)
@@ -414,6 +441,46 @@ static void a_short_file_is_a_failure(void **state)
 			assert_int_equal(ftruncate(d.fd, 90000), 0);
 			desk_close(&d);
 		}
+}
+
+/* Everything is read in whole blocks, from their begins. */
+static void blocks_are_read_as_the_disk_has_them(void **state)
+{
+	for (size_t i = 0; i < way_count; i++) {
+		struct desk d;
+		int direct;
+
+		desk_open(&d, *state, &ways[i], i, KTLS_PATH_READ, 3 * BLOCKS);
+		desk_start(&d, &ways[i]);
+		direct = open_again(&d);
+		if (direct < 0) {
+			desk_close(&d);
+			skip(); /* a file system without O_DIRECT */
+		}
+		send_block_range(&d, direct, 40, 2 * BLOCKS + 1001);
+		send_block_range(&d, direct, BLOCKS - 1, 2);
+		until_arrived(&d);
+		desk_close(&d);
+		close(direct);
+	}
+}
+
+static void refused_blocks_go_out_mapped(void **state)
+{
+	for (size_t i = 0; i < way_count; i++) {
+		struct ktls_stream_info info;
+		struct desk d;
+
+		desk_open(&d, *state, &ways[i], i, KTLS_PATH_READ, 3 * BLOCKS);
+		desk_start(&d, &ways[i]);
+		uring_fake_fail(d.w.fake, IORING_OP_READ, 0, EINVAL, 1);
+		send_block_range(&d, d.fd, 40, BLOCKS);
+		send_block_range(&d, d.fd, 40, BLOCKS);
+		until_arrived(&d);
+		ktls_stream_info(&d.w.side.stream, &info);
+		assert_int_equal(info.path_bytes[KTLS_PATH_MAPPED], 2 * BLOCKS);
+		desk_close(&d);
+	}
 }
 
 static void a_file_that_cant_be_read_is_a_failure(void **state)
@@ -623,6 +690,8 @@ int main(void)
 		cmocka_unit_test(nothing_of_a_file_goes_out_in_clear),
 		cmocka_unit_test(a_slow_reader_gets_all),
 		cmocka_unit_test(ends_at_any_time_leak_nothing),
+		cmocka_unit_test(blocks_are_read_as_the_disk_has_them),
+		cmocka_unit_test(refused_blocks_go_out_mapped),
 		cmocka_unit_test(a_short_file_is_a_failure),
 		cmocka_unit_test(a_file_that_cant_be_read_is_a_failure),
 		cmocka_unit_test(an_interrupted_step_is_repeated),

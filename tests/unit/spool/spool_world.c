@@ -52,6 +52,7 @@ static void world_init_in(struct world *w, const char *folder)
 		.path = w->path,
 		.segment_size = 1024 * 1024,
 		.sync = true,
+		.direct = true,
 	};
 }
 

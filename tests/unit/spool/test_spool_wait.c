@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include "gateway/spool/spool_private.h"
+
 enum {
 	WRITERS = 4,
-	LIMIT = 512 * 1024,
+	LIMIT = 2 * SPOOL_CHUNK,
 };
 
 struct waiting {
