@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/config/config_change.h"
+#include "gateway/config/config_events.h"
 #include "gateway/config/config_keys.h"
 
 /* What config_ref() counts; struct config stays plain values. */
@@ -44,6 +45,9 @@ static void config_free(struct config *config)
 	free(config->inject.socket);
 	free(config->log.file);
 	config_lines_free(&config->lines);
+	for (size_t i = 0; i < config->log.delivery_count; i++)
+		config_events_free(&config->log.delivery[i]);
+	free(config->log.delivery);
 	free(config->hostname);
 	free(config->file);
 	free(counted_of(config));

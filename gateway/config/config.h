@@ -103,7 +103,16 @@ struct config_route {
 
 enum config_durability { CONFIG_SYNC, CONFIG_ASYNC };
 enum config_line_ends { CONFIG_REFUSE, CONFIG_NORMALISE };
-enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JSON, CONFIG_LOG_JOURNALD };
+enum config_event_format { CONFIG_EVENT_JSON, CONFIG_EVENT_POSTFIX, CONFIG_EVENT_JOURNALD };
+
+/* One log of what becomes of messages. */
+struct config_event_log {
+	enum config_event_format format;
+	char *file; /* journald: its socket, NULL: the usual one */
+	char *name; /* postfix: in front of the programs' names */
+	uint32_t line;
+};
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
 
 struct config_limits {
@@ -190,6 +199,8 @@ struct config {
 		enum config_log_format format;
 		enum config_log_level level;
 		char *file; /* NULL: standard error */
+		struct config_event_log *delivery;
+		size_t delivery_count;
 	} log;
 	unsigned workers;	  /* resolved: one per usable core */
 	enum uring_level uring;	  /* RINGPOST_URING overrides */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of ringpost.yaml: names, defaults, bounds. */
+#include "gateway/config/config_events.h"
 #include "gateway/config/config_keys.h"
 
 #include <sched.h>
@@ -76,6 +77,7 @@ static const struct config_choice format_choices[] = {
 	{"auto", CONFIG_LOG_AUTO},
 	{"text", CONFIG_LOG_TEXT},
 	{"json", CONFIG_LOG_JSON},
+	{"journald", CONFIG_LOG_JOURNALD},
 	{NULL, 0},
 };
 
@@ -322,6 +324,10 @@ static const struct config_key log_rows[] = {
 	{.name = "file", .kind = CONFIG_PATH,
 	 .offset = offsetof(struct config, log.file),
 	 .expects = "the file to append to (standard error: no file key)"},
+	{.name = "delivery", .kind = CONFIG_LIST,
+	 .offset = offsetof(struct config, log.delivery),
+	 .elements = &config_events_elements,
+	 .expects = "a list of {format: ..., file: ...}"},
 };
 /* clang-format on */
 

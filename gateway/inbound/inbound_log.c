@@ -54,6 +54,7 @@ void inbound_log_connected(const struct inbound_session *s)
 {
 	char client[INBOUND_CLIENT_SIZE];
 
+	inbound_event_connected(s, true);
 	log_debug("inbound.connected",
 		  L_STR("client", inbound_client(s, client)),
 		  L_STR("listener", s->listener->config->address.text));
@@ -87,6 +88,7 @@ void inbound_log_rejected(struct inbound_session *s,
 	if (s->logged & bit)
 		return;
 	s->logged |= bit;
+	inbound_event_rejected(s, reply, subject);
 	log_info("inbound.rejected", L_STR("client", inbound_client(s, client)),
 		 L_STR("reply", inbound_reply_text(reply)),
 		 L_STR("subject", subject), L_STR("helo", s->helo),
@@ -100,6 +102,7 @@ void inbound_log_accepted(const struct inbound_session *s, bool client_gone)
 	char client[INBOUND_CLIENT_SIZE];
 	struct log_tls words;
 
+	inbound_event_accepted(s, client_gone);
 	if (!log_enabled(CONFIG_LOG_INFO))
 		return;
 	if (s->open && !client_gone)
@@ -137,6 +140,7 @@ void inbound_log_closed(const struct inbound_session *s)
 	char client[INBOUND_CLIENT_SIZE];
 	struct log_tls words;
 
+	inbound_event_connected(s, false);
 	if (!log_enabled(CONFIG_LOG_INFO))
 		return;
 	ktls_stream_info(&s->stream, &info);

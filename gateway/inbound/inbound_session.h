@@ -406,6 +406,11 @@ const char *inbound_client(const struct inbound_session *s,
 const char *inbound_client_address(const struct inbound_session *s,
 				   char buf[INET6_ADDRSTRLEN]);
 void inbound_log_connected(const struct inbound_session *s);
+/* inbound_event.c: for those who keep account. */
+void inbound_event_connected(const struct inbound_session *s, bool begins);
+void inbound_event_accepted(const struct inbound_session *s, bool client_gone);
+void inbound_event_rejected(const struct inbound_session *s,
+			    enum inbound_reply_id reply, const char *subject);
 void inbound_log_refused(const struct inbound_session *s,
 			 enum inbound_reply_id reply);
 void inbound_log_accepted(const struct inbound_session *s, bool client_gone);

@@ -1,47 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Where lines go.
- *
- * Threads write without a lock: the descriptor's number never changes once the
- * log was opened, a new file is dup3()ed onto it, which is atomic.
- */
+/* The log of this process. */
 #include "gateway/log/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "gateway/log/log_journal.h"
 #include "gateway/log/log_line.h"
+#include "gateway/log/log_target.h"
 
 static struct {
 	pthread_mutex_t lock; /* of opening; not of writing */
-	char *file;	      /* NULL: standard error */
+	struct log_target target;
 	enum config_log_format format;
-	atomic_int fd; /* standard error until opened */
 	atomic_int level;
 	atomic_int shape;
+	atomic_bool journal;
 } the_log = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.fd = STDERR_FILENO,
+	.target = LOG_TARGET_INIT,
 	.level = CONFIG_LOG_INFO,
 	.shape = LOG_SHAPE_TERMINAL,
 };
-
-static int open_target(const char *file)
-{
-	int fd;
-
-	if (file)
-		fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-			  0640);
-	else
-		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	return fd < 0 ? -errno : fd;
-}
 
 static enum log_shape choose_shape(enum config_log_format format, int fd)
 {
@@ -53,66 +35,48 @@ static enum log_shape choose_shape(enum config_log_format format, int fd)
 	return terminal ? LOG_SHAPE_TERMINAL : LOG_SHAPE_TEXT;
 }
 
-/* Takes @fd. */
-static int redirect(int fd)
+static void set_shape(void)
 {
-	int mine = atomic_load(&the_log.fd);
-	int error = 0;
+	enum log_shape shape =
+		choose_shape(the_log.format, atomic_load(&the_log.target.fd));
 
-	if (mine == STDERR_FILENO) {
-		atomic_store(&the_log.fd, fd);
-		return 0;
-	}
-	if (dup3(fd, mine, O_CLOEXEC) < 0)
-		error = -errno;
-	close(fd);
-	return error;
+	atomic_store(&the_log.shape, (int)shape);
 }
 
-static int open_locked(const char *file, enum config_log_format format)
+static int open_locked(const char *file, enum config_log_format format,
+		       enum config_log_level level)
 {
-	int fd = open_target(file);
-	enum log_shape shape;
-	int error;
+	bool journal = format == CONFIG_LOG_JOURNALD;
+	int error = log_target_open(&the_log.target, journal, file);
 
-	if (fd < 0)
-		return fd;
-	shape = choose_shape(format, fd);
-	error = redirect(fd);
-	if (!error)
-		atomic_store(&the_log.shape, (int)shape);
-	return error;
+	if (error)
+		return error;
+	the_log.format = format;
+	atomic_store(&the_log.journal, journal);
+	atomic_store(&the_log.level, (int)level);
+	set_shape();
+	return 0;
 }
 
 int log_open(const char *file, enum config_log_format format,
 	     enum config_log_level level)
 {
-	char *copy = file ? strdup(file) : NULL;
 	int error;
 
-	if (file && !copy)
-		return -ENOMEM;
 	pthread_mutex_lock(&the_log.lock);
-	error = open_locked(file, format);
-	if (!error) {
-		free(the_log.file);
-		the_log.file = copy;
-		the_log.format = format;
-		copy = NULL;
-		atomic_store(&the_log.level, (int)level);
-	}
+	error = open_locked(file, format, level);
 	pthread_mutex_unlock(&the_log.lock);
-	free(copy);
 	return error;
 }
 
 int log_reopen(void)
 {
-	int error = 0;
+	int error;
 
 	pthread_mutex_lock(&the_log.lock);
-	if (the_log.file)
-		error = open_locked(the_log.file, the_log.format);
+	error = log_target_reopen(&the_log.target);
+	if (!error)
+		set_shape();
 	pthread_mutex_unlock(&the_log.lock);
 	return error;
 }
@@ -123,31 +87,39 @@ bool log_enabled(enum config_log_level level)
 	       atomic_load_explicit(&the_log.level, memory_order_relaxed);
 }
 
-/* A line that can't be written is lost: a full disk must not stop mail. */
-static void write_line(const struct log_line *line)
-{
-	int fd = atomic_load_explicit(&the_log.fd, memory_order_acquire);
-	ssize_t n;
-
-	do {
-		n = write(fd, line->text, line->len);
-	} while (n < 0 && errno == EINTR);
-}
-
-void log_event_(enum config_log_level level, const char *event,
-		const struct log_field *fields)
+static void write_line(enum config_log_level level, const char *event,
+		       const struct log_field *fields)
 {
 	struct log_line line;
 	struct timespec now;
-	int saved = errno;
 
-	if (!log_enabled(level))
-		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	log_line_format(&line,
 			(enum log_shape)atomic_load_explicit(
 				&the_log.shape, memory_order_relaxed),
 			&now, level, event, fields);
-	write_line(&line);
+	log_target_write(&the_log.target, line.text, line.len);
+}
+
+static void write_entry(enum config_log_level level, const char *event,
+			const struct log_field *fields)
+{
+	struct log_journal entry;
+
+	log_journal_format(&entry, level, event, fields);
+	log_target_write(&the_log.target, entry.bytes, entry.len);
+}
+
+void log_event_(enum config_log_level level, const char *event,
+		const struct log_field *fields)
+{
+	int saved = errno;
+
+	if (!log_enabled(level))
+		return;
+	if (atomic_load_explicit(&the_log.journal, memory_order_relaxed))
+		write_entry(level, event, fields);
+	else
+		write_line(level, event, fields);
 	errno = saved;
 }

@@ -20,7 +20,8 @@
 #define LOG_LINE_MAX 4096
 
 /* log_open() - direct the log; @file NULL: standard error. AUTO: text on a
- * terminal, JSON otherwise. 0 or -errno. Before it: text on standard error. */
+ * terminal, JSON otherwise. JOURNALD: @file is its socket, NULL: the usual one.
+ * 0 or -errno. Before it: text on standard error. */
 int log_open(const char *file, enum config_log_format format,
 	     enum config_log_level level);
 /* log_reopen() - after rotation. */

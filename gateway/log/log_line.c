@@ -209,15 +209,45 @@ static void put_tail(struct log_line *line)
 	line->len += len;
 }
 
-void log_line_format(struct log_line *line, enum log_shape shape,
-		     const struct timespec *now, enum config_log_level level,
-		     const char *event, const struct log_field *fields)
+static void put_fields(struct log_line *line, const struct log_field *fields)
+{
+	for (; fields->type != LOG_END; fields++)
+		put_field(line, fields);
+	put_tail(line);
+}
+
+static void start(struct log_line *line, enum log_shape shape)
 {
 	line->shape = shape;
 	line->cut = false;
 	line->len = 0;
+}
+
+void log_line_format(struct log_line *line, enum log_shape shape,
+		     const struct timespec *now, enum config_log_level level,
+		     const char *event, const struct log_field *fields)
+{
+	start(line, shape);
 	put_head(line, now, level_names[level], event);
-	for (; fields->type != LOG_END; fields++)
-		put_field(line, fields);
-	put_tail(line);
+	put_fields(line, fields);
+}
+
+void log_line_record(struct log_line *line, const struct timespec *now,
+		     const char *type, const struct log_field *fields)
+{
+	start(line, LOG_SHAPE_JSON);
+	put_string(line, "{\"time\":\"");
+	put_time(line, now);
+	put_string(line, "\",\"type\":");
+	log_line_add_json(line, type, strlen(type));
+	put_fields(line, fields);
+}
+
+void log_line_message(struct log_line *line, const char *event,
+		      const struct log_field *fields)
+{
+	start(line, LOG_SHAPE_TEXT);
+	put_string(line, event);
+	put_fields(line, fields);
+	line->len--; /* the line feed */
 }

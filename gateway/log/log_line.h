@@ -33,6 +33,16 @@ void log_line_format(struct log_line *line, enum log_shape shape,
 		     const struct timespec *now, enum config_log_level level,
 		     const char *event, const struct log_field *fields);
 
+/* log_line_record() - a JSON line of a stream whose lines are all of one level:
+ * {"time":...,"type":@type, and the fields. */
+void log_line_record(struct log_line *line, const struct timespec *now,
+		     const char *type, const struct log_field *fields);
+
+/* log_line_message() - as text without time and level, and without the line
+ * feed: for those who have them elsewhere. */
+void log_line_message(struct log_line *line, const char *event,
+		      const struct log_field *fields);
+
 /* Used by log_line_format(); octets of @value, escaped for the shape. */
 void log_line_add_json(struct log_line *line, const char *value, size_t len);
 void log_line_add_text(struct log_line *line, const char *value, size_t len);

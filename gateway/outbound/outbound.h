@@ -74,7 +74,24 @@ struct outbound_answer {
 	const char *enhanced;		/* "4.4.2" or "" */
 	const char *text;		/* one line; borrowed for the call */
 	const char *where; /* "connect", "RCPT", "end of data"...; static */
+	/* Whose connection it came by, borrowed for the call; NULL: none. */
+	const struct outbound_session *session;
 };
+
+/* The way of the running transaction, for those who keep account. */
+struct outbound_trip {
+	const char *host;  /* its name; valid as long as the session */
+	const char *relay; /* "[192.0.2.1]:25"; likewise */
+	uint64_t messages; /* on this connection, this one included */
+	uint64_t connect;  /* ns from the connection's beginning to the
+			    * transaction's; 0: it was there already */
+	uint64_t transmit; /* ns since the transaction's beginning */
+	struct ktls_stream_info info;
+};
+
+/* outbound_trip() - with answer->session, in answered(). */
+void outbound_trip(const struct outbound_session *session,
+		   struct outbound_trip *out);
 
 /* What a session tells the owner of its destination. */
 struct outbound_ops {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/outbound/outbound_session.h"
+#include "uring/uring.h"
 
 /* A reply as an answer. RFC 5321 4.5.3.1.10: 552 to RCPT means "too many
  * recipients" and is to be taken as 452. */
@@ -58,6 +59,7 @@ void outbound_answer_one(struct outbound_session *s, size_t index,
 		s->accepted--;
 	s->recipients[index] = OUTBOUND_RCPT_ANSWERED;
 	told.tells = s->extensions & SMTP_EXT_DSN;
+	told.session = s;
 	s->pool->config.ops->answered(s->destination, s->delivery, index,
 				      &told);
 }
@@ -72,6 +74,20 @@ void outbound_answer_open(struct outbound_session *s,
 	for (size_t i = 0; i < s->delivery->recipient_count; i++)
 		if (s->recipients[i] != OUTBOUND_RCPT_ANSWERED)
 			outbound_answer_one(s, i, answer);
+}
+
+void outbound_trip(const struct outbound_session *s, struct outbound_trip *out)
+{
+	uint64_t now = uring_now(s->pool->config.env->ring);
+
+	*out = (struct outbound_trip){
+		.host = s->host,
+		.relay = s->relay,
+		.messages = s->messages,
+		.connect = s->messages == 1 ? s->begun - s->opened : 0,
+		.transmit = now - s->begun,
+	};
+	ktls_stream_info(&s->stream, &out->info);
 }
 
 /* The transaction is over and nothing reads from its view any more. */

@@ -114,6 +114,7 @@ struct outbound_session {
 	uint64_t opened;   /* uring_now() */
 	uint64_t number;   /* of this session, from 1 */
 	uint64_t messages; /* transactions begun */
+	uint64_t begun;	   /* uring_now(): the last of them */
 	uint64_t unsent;   /* at the last look, to see progress */
 	char relay[80];	   /* "[127.0.0.1]:25" for logs */
 	/* why no mail could be given; text "" when there is nothing to say */

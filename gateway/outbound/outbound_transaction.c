@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "gateway/outbound/outbound_session.h"
+#include "uring/uring.h"
 
 /* A body up to this size is sent along with its envelope: should all
  * recipients be refused, no more than this was sent in vain. */
@@ -48,6 +49,7 @@ enum outbound_state outbound_ready_on_wake(struct outbound_session *s)
 	if (!s->delivery) /* it may have been retired just now */
 		return s->stopping ? OUTBOUND_QUIT : OUTBOUND_READY;
 	s->messages++;
+	s->begun = uring_now(s->pool->config.env->ring);
 	return s->delivery->loan.ops ? OUTBOUND_LENT : OUTBOUND_ENVELOPE;
 }
 

@@ -7,6 +7,7 @@
 
 #include "gateway/bounce/bounce.h"
 #include "gateway/log/log.h"
+#include "gateway/queue/queue_event.h"
 #include "gateway/queue/queue_private.h"
 
 /* How many of the times for a warning have passed. */
@@ -123,6 +124,7 @@ static void on_stored(void *owner, struct spool_message *notification)
 			 L_STR("action",
 			       dsn_action_name((enum dsn_action)run->gravest)),
 			 L_UINT("recipients", run->told));
+		queue_event_notified(delivery, notification);
 		delivery->warned = run->warned;
 	} else {
 		keep_failures(delivery);

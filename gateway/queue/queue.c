@@ -16,6 +16,7 @@
 
 #include "gateway/log/log.h"
 #include "gateway/queue/notify.h"
+#include "gateway/queue/queue_event.h"
 #include "gateway/queue/queue_private.h"
 #include "gateway/queue/retry.h"
 #include "uring/uring.h"
@@ -505,6 +506,7 @@ void queue_answered(struct delivery *delivery, size_t index,
 	count_result(queue, kept->result);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
 		   e->reverse_path, kept->result, answer, now);
+	queue_event_answered(delivery, index, answer, now);
 }
 
 static bool any_given(const struct delivery *delivery)
@@ -536,7 +538,10 @@ static void again(struct queue *queue, struct delivery *delivery)
 void queue_settle(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
-	size_t deferred = delivery_end(delivery);
+	size_t deferred;
+
+	queue_event_settled(delivery);
+	deferred = delivery_end(delivery);
 
 	if (delivery->recipient_count == 0)
 		queue_drop(delivery);

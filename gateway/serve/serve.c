@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/event/event_log.h"
 #include "gateway/log/log.h"
 #include "gateway/serve/notify.h"
 #include "gateway/serve/serve_private.h"
@@ -49,12 +50,22 @@ static int make_snapshot(struct serve *s, struct config *config)
 	return r == 0 ? EX_OK : r == -EINVAL ? EX_CONFIG : EX_OSERR;
 }
 
-/* A rotated log, and a configuration that may have changed. */
+static void reopen_logs(void)
+{
+	int r = log_reopen(), delivery = event_log_reopen();
+
+	if (r == 0)
+		r = delivery;
+	if (r < 0)
+		log_error("serve.reopen", L_STR("error", strerror(-r)));
+}
+
+/* Rotated logs, and a configuration that may have changed. */
 static void on_hangup(struct serve *s)
 {
 	json_t *unused;
 
-	(void)log_reopen();
+	reopen_logs();
 	unused = serve_reload(s, "SIGHUP");
 	json_decref(unused);
 }
@@ -146,13 +157,25 @@ static void say_ready(const struct serve *s)
 		     c->listener_count == 1 ? "" : "s");
 }
 
+static int open_delivery_log(const struct config *config)
+{
+	const struct config_event_log *failed = NULL;
+	int r = event_log_open(config, &failed);
+
+	if (r == 0)
+		return EX_OK;
+	log_error("serve.log", L_STR("file", failed->file),
+		  L_UINT("line", failed->line), L_STR("error", strerror(-r)));
+	return EX_CANTCREAT;
+}
+
 static int open_log(const struct config *config)
 {
 	int r = log_open(config->log.file, config->log.format,
 			 config->log.level);
 
 	if (r == 0)
-		return EX_OK;
+		return open_delivery_log(config);
 	/* Said on standard error, where the log is until it is opened. */
 	log_error("serve.log", L_STR("file", config->log.file),
 		  L_STR("error", strerror(-r)));
@@ -198,6 +221,7 @@ int gateway_serve(struct config *config)
 	watch_free(&s.tried);
 	free(s.turns);
 	snapshot_unref(&s.snapshot);
+	event_log_close();
 	close(s.signal_fd);
 	log_info("serve.stopped", L_INT("status", result));
 	return result;

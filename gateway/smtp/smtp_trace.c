@@ -49,7 +49,7 @@ static void clean_helo(const char *helo, char out[HELO_MAX + 1])
 	out[n] = '\0';
 }
 
-static const char *protocol(const struct smtp_trace *trace)
+const char *smtp_trace_protocol(const struct smtp_trace *trace)
 {
 	bool tls = trace->version != NULL;
 
@@ -97,7 +97,8 @@ size_t smtp_trace_write(const struct smtp_trace *trace,
 		add(&text,
 		    "Received: from %s ([%s%s])\r\n"
 		    "\tby %.255s with %.16s\r\n",
-		    helo, tag, trace->client, trace->hostname, protocol(trace));
+		    helo, tag, trace->client, trace->hostname,
+		    smtp_trace_protocol(trace));
 	if (trace->version)
 		add(&text, "\t(version=%.16s cipher=%.64s bits=%u/%u)\r\n",
 		    trace->version, trace->cipher, trace->cipher_bits,

@@ -40,6 +40,9 @@ struct smtp_trace {
 size_t smtp_trace_write(const struct smtp_trace *trace,
 			char buf[SMTP_TRACE_MAX]);
 
+/* smtp_trace_protocol() - "ESMTPS"...; borrows from @trace at most. */
+const char *smtp_trace_protocol(const struct smtp_trace *trace);
+
 /* smtp_date() - "Mon, 23 Nov 2026 18:40:00 +0000" (RFC 5322 section 3.3). */
 #define SMTP_DATE_SIZE 40
 const char *smtp_date(uint64_t time, char buf[SMTP_DATE_SIZE]);
