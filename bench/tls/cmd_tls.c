@@ -16,6 +16,7 @@
 #include "bench/bench_opt.h"
 #include "bench/tls/tls_dial.h"
 #include "bench/tls/tls_end.h"
+#include "bench/tls/tls_pin.h"
 #include "bench/tls/tls_plan.h"
 #include "bench/tls/tls_report.h"
 #include "bench/tls/tls_run.h"
@@ -33,7 +34,7 @@ struct tls_config {
 	enum tls_counter counter;
 	const char *folder;
 	const char *plot;
-	bool json, csv, progress, list;
+	bool json, csv, progress, list, pin;
 };
 
 #define AT(field) offsetof(struct tls_config, field)
@@ -74,6 +75,8 @@ static const struct bench_opt options[] = {
 	 bench_opt_addr, AT(server), "host:port or [v6]:port"},
 	{"counter", "KIND", "of instructions: auto, perf, icount (an emulator\nthat counts them as time) or none (auto)",
 	 tls_counter_opt, AT(counter), "auto, perf, icount or none"},
+	{"pin", NULL, "both ends on processors of their own, so that\nsoftirq time is told for each (loopback only)",
+	 bench_opt_flag, AT(pin), NULL},
 	{"dir", "FOLDER", "for the files sent and received (TMPDIR or /tmp)",
 	 bench_opt_string, AT(folder), NULL},
 	{"json", NULL, "print the result as JSON",
@@ -110,6 +113,8 @@ static int check(const struct tls_config *config)
 
 	if (config->client.host[0] && config->server.host[0])
 		return refuse("--client or --server, not both");
+	if (config->pin && (config->client.host[0] || config->server.host[0]))
+		return refuse("--pin is for both ends on this machine");
 	if (config->json && config->csv)
 		return refuse("--json or --csv, not both");
 	if (plan->threads > TLS_THREADS_MAX)
@@ -143,7 +148,8 @@ static int print_paths(void)
 
 static int serve_forever(const struct tls_config *config)
 {
-	struct tls_serve serve = {.folder = config->folder};
+	struct tls_serve serve = {
+		.folder = config->folder, .machine = true, .softirq = true};
 	char error[TLS_ERROR];
 	int listener = tls_listen(&config->server, error, sizeof(error));
 
@@ -170,7 +176,9 @@ static int serve_forever(const struct tls_config *config)
  * are, too. Never returns. */
 static void serve_child(const struct tls_config *config, int listener)
 {
-	struct tls_serve serve = {.folder = config->folder, .quiet = true};
+	struct tls_serve serve = {.folder = config->folder,
+				  .quiet = true,
+				  .softirq = config->pin};
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -264,12 +272,32 @@ static int run_remote(const struct tls_config *config)
 	return EX_UNAVAILABLE;
 }
 
+/* The first half of the processors for the client, the others for the server,
+ * which is to take *server. 0 or an exit status. */
+static int pin_client(cpu_set_t *server)
+{
+	cpu_set_t all, client;
+	int err = tls_pin_all(&all);
+
+	if (!err)
+		err = tls_pin_split(&all, &client, server);
+	if (err == -ENOTSUP)
+		return refuse("--pin needs two processors");
+	if (!err)
+		err = tls_pin(&client);
+	if (!err)
+		return EX_OK;
+	fprintf(stderr, "ringpost-bench tls: --pin: %s\n", strerror(-err));
+	return EX_OSERR;
+}
+
 static int run_loopback(struct tls_config *config)
 {
 	struct bench_addr at = {"127.0.0.1", "0"};
 	char error[TLS_ERROR];
 	int listener = tls_listen(&at, error, sizeof(error));
 	int control, status;
+	cpu_set_t server;
 	pid_t child;
 
 	if (listener < 0) {
@@ -277,10 +305,15 @@ static int run_loopback(struct tls_config *config)
 		return EX_UNAVAILABLE;
 	}
 	snprintf(at.port, sizeof(at.port), "%u", tls_address_port(listener));
+	if (config->pin && (status = pin_client(&server)))
+		return status;
 	fflush(NULL);
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		if (config->pin && tls_pin(&server))
+			_exit(EX_OSERR);
 		serve_child(config, listener);
+	}
 	close(listener);
 	if (child < 0) {
 		perror("ringpost-bench tls: fork");

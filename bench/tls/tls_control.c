@@ -93,46 +93,44 @@ json_t *tls_control_hear(struct tls_control *c, char *error, size_t cap)
 
 /* --- usage --- */
 
+#define AT(field) offsetof(struct tls_usage, field)
+
 static const struct usage_field {
 	const char *key;
 	size_t offset;
+	size_t has; /* a bool that says whether it was counted; 0: always */
 } fields[] = {
-	{"wall_ns", offsetof(struct tls_usage, wall_ns)},
-	{"cpu_ns", offsetof(struct tls_usage, cpu_ns)},
-	{"user_ns", offsetof(struct tls_usage, user_ns)},
-	{"system_ns", offsetof(struct tls_usage, system_ns)},
-	{"worker_ns", offsetof(struct tls_usage, worker_ns)},
-	{"kthread_ns", offsetof(struct tls_usage, kthread_ns)},
-	{"softirq_ns", offsetof(struct tls_usage, softirq_ns)},
-	{"waits", offsetof(struct tls_usage, waits)},
-	{"preempted", offsetof(struct tls_usage, preempted)},
-	{"workers", offsetof(struct tls_usage, workers)},
-	{"instructions", offsetof(struct tls_usage, instructions)},
-	{"cycles", offsetof(struct tls_usage, cycles)},
+	{"wall_ns", AT(wall_ns), 0},
+	{"cpu_ns", AT(cpu_ns), 0},
+	{"user_ns", AT(user_ns), 0},
+	{"system_ns", AT(system_ns), 0},
+	{"worker_ns", AT(worker_ns), 0},
+	{"kthread_ns", AT(kthread_ns), AT(has_kthread)},
+	{"softirq_ns", AT(softirq_ns), AT(has_softirq)},
+	{"waits", AT(waits), 0},
+	{"preempted", AT(preempted), 0},
+	{"workers", AT(workers), 0},
+	{"instructions", AT(instructions), AT(has_instructions)},
+	{"cycles", AT(cycles), AT(has_cycles)},
 };
 enum {
 	FIELDS = sizeof(fields) / sizeof(fields[0])
 };
-
-static bool known(const struct tls_usage *u, const char *key)
-{
-	if (!strcmp(key, "instructions"))
-		return u->has_instructions;
-	return strcmp(key, "cycles") || u->has_cycles;
-}
 
 json_t *tls_usage_pack(const struct tls_usage *usage)
 {
 	json_t *object = json_object();
 
 	for (size_t i = 0; object && i < FIELDS; i++) {
-		uint64_t value =
-			*(const uint64_t *)(const void *)((const char *)usage +
-							  fields[i].offset);
+		const struct usage_field *f = &fields[i];
+		const char *from = (const char *)usage;
+		uint64_t value;
 
-		if (known(usage, fields[i].key))
-			json_object_set_new(object, fields[i].key,
-					    json_integer((json_int_t)value));
+		if (f->has && !*(const bool *)(from + f->has))
+			continue;
+		memcpy(&value, from + f->offset, sizeof(value));
+		json_object_set_new(object, f->key,
+				    json_integer((json_int_t)value));
 	}
 	return object;
 }
@@ -141,18 +139,19 @@ int tls_usage_unpack(const json_t *object, struct tls_usage *usage)
 {
 	*usage = (struct tls_usage){0};
 	for (size_t i = 0; i < FIELDS; i++) {
-		const json_t *value = json_object_get(object, fields[i].key);
-		bool counted = !strcmp(fields[i].key, "instructions") ||
-			       !strcmp(fields[i].key, "cycles");
+		const struct usage_field *f = &fields[i];
+		const json_t *found = json_object_get(object, f->key);
+		char *to = (char *)usage;
+		uint64_t value;
 
-		if (!value && counted)
+		if (!found && f->has)
 			continue;
-		if (!json_is_integer(value) || json_integer_value(value) < 0)
+		if (!json_is_integer(found) || json_integer_value(found) < 0)
 			return -EINVAL;
-		*(uint64_t *)(void *)((char *)usage + fields[i].offset) =
-			(uint64_t)json_integer_value(value);
+		value = (uint64_t)json_integer_value(found);
+		memcpy(to + f->offset, &value, sizeof(value));
+		if (f->has)
+			*(bool *)(to + f->has) = true;
 	}
-	usage->has_instructions = json_object_get(object, "instructions");
-	usage->has_cycles = json_object_get(object, "cycles");
 	return 0;
 }

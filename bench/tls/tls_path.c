@@ -21,7 +21,8 @@ enum {
  * socket (and, on memory, to the engine's output first).  Receiving: into the
  * buffer of the program; kernel TLS decrypts into it when it need not look for
  * padding, else one copy; OpenSSL reads the record and copies it out, and on
- * memory it is handed the record through two buffers more.
+ * memory it is handed the record through two buffers more.  Exchanging: the
+ * message, as for sending; what relay-auto does is its policy's choice.
  */
 /* clang-format off */
 static const struct tls_path paths[] = {
@@ -51,13 +52,13 @@ static const struct tls_path paths[] = {
 	{"ktls-recv-file",    RECEIVING, TLS_LAYER_KERNEL,  TLS_RECV_FILE, .copies = 2},
 	{"ktls-recv-nopad-file", RECEIVING, TLS_LAYER_KERNEL, TLS_RECV_FILE, .no_pad = true, .copies = 1},
 
-	{"relay-user",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_NEVER},
-	{"relay-user-read",   EXCHANGING, TLS_LAYER_ENGINE, TLS_READ,   .offload = TLS_OFFLOAD_NEVER},
+	{"relay-user",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_NEVER, .copies = 2},
+	{"relay-user-read",   EXCHANGING, TLS_LAYER_ENGINE, TLS_READ,   .offload = TLS_OFFLOAD_NEVER, .copies = 3},
 	{"relay-ktls",        EXCHANGING, TLS_LAYER_KERNEL, TLS_SEND,   .offload = TLS_OFFLOAD_BOTH},
 	{"relay-ktls-tx",     EXCHANGING, TLS_LAYER_KERNEL, TLS_SEND,   .offload = TLS_OFFLOAD_TX},
 	{"relay-ktls-splice", EXCHANGING, TLS_LAYER_KERNEL, TLS_SPLICE, .offload = TLS_OFFLOAD_BOTH},
-	{"relay-ktls-read",   EXCHANGING, TLS_LAYER_KERNEL, TLS_READ,   .offload = TLS_OFFLOAD_BOTH},
-	{"relay-auto",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_AUTO},
+	{"relay-ktls-read",   EXCHANGING, TLS_LAYER_KERNEL, TLS_READ,   .offload = TLS_OFFLOAD_BOTH, .copies = 1},
+	{"relay-auto",        EXCHANGING, TLS_LAYER_ENGINE, TLS_RELAY,  .offload = TLS_OFFLOAD_AUTO, .copies = TLS_COPIES_UNKNOWN},
 	{"openssl-answer",    .test = TLS_TEST_ANSWER, TLS_LAYER_OPENSSL, TLS_ANSWER},
 
 	{"openssl-full",      SHAKING, TLS_LAYER_OPENSSL, TLS_SHAKE},

@@ -58,9 +58,11 @@ struct tls_path {
 	bool no_pad;   /* TLS_RX_EXPECT_NO_PAD */
 	bool resume;   /* TLS_SHAKE: from a session ticket */
 	enum tls_offload offload;
-	unsigned copies; /* of message bytes on that side, beside the cipher's
-			  * own pass */
+	int copies; /* of message bytes on that side, beside the cipher's own
+		     * pass; TLS_COPIES_UNKNOWN */
 };
+
+#define TLS_COPIES_UNKNOWN (-1)
 
 /* tls_path_all() - the table, in the order of the report; static. */
 const struct tls_path *tls_path_all(size_t *count);

@@ -66,8 +66,10 @@ static const struct column sending[] = {
 	{"CPU us/MiB", 11, TLS_CLIENT_CPU,         1,    1, true,  false},
 	{"user",       8, TLS_CLIENT_USER,         1,    1, false, false},
 	{"system",     8, TLS_CLIENT_SYSTEM,       1,    1, false, false},
+	{"softirq",    8, TLS_CLIENT_SOFTIRQ,      1,    1, false, false},
 	{"io-wq",      8, TLS_CLIENT_WORKER,       1,    1, false, false},
 	{"k insn/MiB", 11, TLS_CLIENT_INSTRUCTIONS, 1e-3, 1, true,  true},
+	{"k cycles",   9, TLS_CLIENT_CYCLES,       1e-3, 1, false, true},
 	{"peer us",    9, TLS_SERVER_CPU,          1,    1, false, false},
 	{"switches",   9, TLS_CLIENT_SWITCHES,     1,    2, false, false},
 	{"threads",    8, TLS_CLIENT_WORKERS,      1,    0, false, false},
@@ -77,8 +79,10 @@ static const struct column receiving[] = {
 	{"CPU us/MiB", 11, TLS_SERVER_CPU,         1,    1, true,  false},
 	{"user",       8, TLS_SERVER_USER,         1,    1, false, false},
 	{"system",     8, TLS_SERVER_SYSTEM,       1,    1, false, false},
+	{"softirq",    8, TLS_SERVER_SOFTIRQ,      1,    1, false, false},
 	{"io-wq",      8, TLS_SERVER_WORKER,       1,    1, false, false},
 	{"k insn/MiB", 11, TLS_SERVER_INSTRUCTIONS, 1e-3, 1, true,  true},
+	{"k cycles",   9, TLS_SERVER_CYCLES,       1e-3, 1, false, true},
 	{"peer us",    9, TLS_CLIENT_CPU,          1,    1, false, false},
 	{"switches",   9, TLS_SERVER_SWITCHES,     1,    2, false, false},
 	{"threads",    8, TLS_SERVER_WORKERS,      1,    0, false, false},
@@ -88,8 +92,10 @@ static const struct column exchanging[] = {
 	{"CPU us",     9, TLS_CLIENT_CPU,          1,    2, true,  false},
 	{"user",       8, TLS_CLIENT_USER,         1,    2, false, false},
 	{"system",     8, TLS_CLIENT_SYSTEM,       1,    2, false, false},
+	{"softirq",    8, TLS_CLIENT_SOFTIRQ,      1,    2, false, false},
 	{"io-wq",      8, TLS_CLIENT_WORKER,       1,    2, false, false},
 	{"k insn",     9, TLS_CLIENT_INSTRUCTIONS, 1e-3, 2, true,  true},
+	{"k cycles",   9, TLS_CLIENT_CYCLES,       1e-3, 2, false, true},
 	{"peer us",    9, TLS_SERVER_CPU,          1,    2, false, false},
 	{"switches",   9, TLS_CLIENT_SWITCHES,     1,    2, false, false},
 	{"threads",    8, TLS_CLIENT_WORKERS,      1,    0, false, false},
@@ -100,6 +106,12 @@ static const struct column shaking[] = {
 	{"server us",  10, TLS_SERVER_CPU,          1,    1, true,  false},
 	{"client k insn", 14, TLS_CLIENT_INSTRUCTIONS, 1e-3, 1, true, true},
 	{"server k insn", 14, TLS_SERVER_INSTRUCTIONS, 1e-3, 1, true, true},
+	{"client k cyc", 13, TLS_CLIENT_CYCLES,     1e-3, 1, false, true},
+	{"server k cyc", 13, TLS_SERVER_CYCLES,     1e-3, 1, false, true},
+	{"(softirq)",  10, TLS_CLIENT_SOFTIRQ,      1,    1, false, false},
+	{"(server)",    9, TLS_SERVER_SOFTIRQ,      1,    1, false, false},
+	{"switches",    9, TLS_CLIENT_SWITCHES,     1,    2, false, false},
+	{"(server)",    9, TLS_SERVER_SWITCHES,     1,    2, false, false},
 	{"install us",  11, TLS_CLIENT_INSTALL,     1,    2, false, false},
 	{"(derive)",    9, TLS_CLIENT_DERIVE,       1,    2, false, false},
 	{"(server)",    9, TLS_SERVER_INSTALL,      1,    2, false, false},
@@ -145,7 +157,7 @@ static void print_titles(const struct tls_result *result, enum tls_test test,
 			fprintf(to, "%*s%s", columns[i].width, columns[i].title,
 				columns[i].spread ? "   +-%" : "");
 	}
-	fputc('\n', to);
+	fputs(test == TLS_TEST_HANDSHAKE ? "\n" : "  copies\n", to);
 }
 
 static int print_value(const struct tls_row *row, const struct column *column,
@@ -188,6 +200,7 @@ static int print_row(const struct tls_result *result, const struct tls_row *row,
 {
 	size_t count;
 	const struct column *columns = columns_of(row->c.path->test, &count);
+	char copies[16];
 	int err = 0;
 
 	fprintf(to, "%-*s", NAME_WIDTH, row->c.path->name);
@@ -198,6 +211,10 @@ static int print_row(const struct tls_result *result, const struct tls_row *row,
 	for (size_t i = 0; i < count && !err; i++) {
 		if (shown(&columns[i], result))
 			err = print_value(row, &columns[i], to);
+	}
+	if (row->c.path->test != TLS_TEST_HANDSHAKE) {
+		tls_copies_text(row, copies);
+		fprintf(to, "%8s", *copies ? copies : "-");
 	}
 	fputc('\n', to);
 	return err;

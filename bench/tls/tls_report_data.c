@@ -63,7 +63,9 @@ static json_t *pack_row(const struct tls_row *row)
 		json_object_set_new(object, "size",
 				    json_integer((json_int_t)row->c.size));
 		json_object_set_new(object, "copies",
-				    json_integer(path->copies));
+				    path->copies == TLS_COPIES_UNKNOWN
+					    ? json_null()
+					    : json_integer(path->copies));
 	}
 	if (row->reason[0]) {
 		json_object_set_new(object, "reason", json_string(row->reason));
@@ -129,11 +131,13 @@ static void put_number(double value, FILE *to)
 
 static int put_row(const struct tls_row *row, FILE *to)
 {
-	fprintf(to, "%s,%s,%s,%s,%zu,%u,%llu,%u,%u,",
+	char copies[16];
+
+	fprintf(to, "%s,%s,%s,%s,%zu,%u,%llu,%u,%s,",
 		tls_test_name(row->c.path->test), row->c.path->name,
 		tls_row_tls(row), tls_row_cipher(row), row->c.size,
 		row->c.connections, (unsigned long long)row->messages,
-		row->repeats, row->c.path->copies);
+		row->repeats, tls_copies_text(row, copies));
 	put_text(row->reason, to);
 	for (int m = 0; m < TLS_METRICS; m++) {
 		struct tls_stats s;

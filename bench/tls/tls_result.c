@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ const char *tls_metric_key(enum tls_metric metric)
 		[TLS_CLIENT_CYCLES] = "client_cycles",
 		[TLS_CLIENT_SWITCHES] = "client_switches",
 		[TLS_CLIENT_WORKERS] = "client_io_wq_threads",
+		[TLS_CLIENT_KTHREADS] = "client_kthreads_us",
+		[TLS_CLIENT_SOFTIRQ] = "client_softirq_us",
 		[TLS_CLIENT_INSTALL] = "client_install_us",
 		[TLS_CLIENT_DERIVE] = "client_derive_us",
 		[TLS_SERVER_CPU] = "server_cpu_us",
@@ -37,10 +40,10 @@ const char *tls_metric_key(enum tls_metric metric)
 		[TLS_SERVER_CYCLES] = "server_cycles",
 		[TLS_SERVER_SWITCHES] = "server_switches",
 		[TLS_SERVER_WORKERS] = "server_io_wq_threads",
+		[TLS_SERVER_KTHREADS] = "server_kthreads_us",
+		[TLS_SERVER_SOFTIRQ] = "server_softirq_us",
 		[TLS_SERVER_INSTALL] = "server_install_us",
 		[TLS_SERVER_DERIVE] = "server_derive_us",
-		[TLS_KTHREADS] = "kthreads_us",
-		[TLS_SOFTIRQ] = "softirq_us",
 	};
 
 	return keys[metric];
@@ -88,6 +91,12 @@ static void put_end(double *values, const struct tls_usage *u, double n)
 	values[TLS_CLIENT_SWITCHES - base] =
 		(double)(u->waits + u->preempted) / n;
 	values[TLS_CLIENT_WORKERS - base] = (double)u->workers;
+	values[TLS_CLIENT_KTHREADS - base] =
+		u->has_kthread ? (double)u->kthread_ns / NS_PER_US / n
+			       : UNKNOWN;
+	values[TLS_CLIENT_SOFTIRQ - base] =
+		u->has_softirq ? (double)u->softirq_ns / NS_PER_US / n
+			       : UNKNOWN;
 }
 
 static double install(uint64_t ns, uint64_t count)
@@ -118,12 +127,6 @@ void tls_row_add(struct tls_row *row, const struct tls_sample *sample)
 		install(sample->client_derive_ns, sample->installs);
 	v[TLS_SERVER_DERIVE] =
 		install(sample->server_derive_ns, sample->installs);
-	if (sample->client.machine) {
-		v[TLS_KTHREADS] =
-			(double)sample->client.kthread_ns / NS_PER_US / n;
-		v[TLS_SOFTIRQ] =
-			(double)sample->client.softirq_ns / NS_PER_US / n;
-	}
 	row->repeats++;
 }
 
@@ -154,6 +157,17 @@ const char *tls_row_cipher(const struct tls_row *row)
 	return row->c.path->layer == TLS_LAYER_PLAIN
 		       ? "none"
 		       : ktls_cipher_name(row->c.cipher);
+}
+
+const char *tls_copies_text(const struct tls_row *row, char buf[16])
+{
+	int copies = row->c.path->copies;
+
+	buf[0] = '\0';
+	if (row->c.path->test != TLS_TEST_HANDSHAKE &&
+	    copies != TLS_COPIES_UNKNOWN)
+		snprintf(buf, 16, "%d", copies);
+	return buf;
 }
 
 void tls_result_free(struct tls_result *result)

@@ -32,9 +32,11 @@ enum tls_metric {
 	TLS_CLIENT_INSTRUCTIONS,
 	TLS_CLIENT_CYCLES,
 	TLS_CLIENT_SWITCHES,
-	TLS_CLIENT_WORKERS, /* threads, not for each unit */
-	TLS_CLIENT_INSTALL, /* us of CPU in one install of both keys */
-	TLS_CLIENT_DERIVE,  /* of it, deriving them */
+	TLS_CLIENT_WORKERS,  /* threads, not for each unit */
+	TLS_CLIENT_KTHREADS, /* us in kernel threads of its machine */
+	TLS_CLIENT_SOFTIRQ,  /* us on its processors, by ticks */
+	TLS_CLIENT_INSTALL,  /* us of CPU in one install of both keys */
+	TLS_CLIENT_DERIVE,   /* of it, deriving them */
 	TLS_SERVER_CPU,
 	TLS_SERVER_USER,
 	TLS_SERVER_SYSTEM,
@@ -43,11 +45,10 @@ enum tls_metric {
 	TLS_SERVER_CYCLES,
 	TLS_SERVER_SWITCHES,
 	TLS_SERVER_WORKERS,
+	TLS_SERVER_KTHREADS,
+	TLS_SERVER_SOFTIRQ,
 	TLS_SERVER_INSTALL,
 	TLS_SERVER_DERIVE,
-	/* Of the client's whole machine. */
-	TLS_KTHREADS, /* us */
-	TLS_SOFTIRQ,  /* us, by ticks */
 	TLS_METRICS
 };
 
@@ -92,6 +93,8 @@ int tls_row_stats(const struct tls_row *row, enum tls_metric metric,
 /* tls_row_tls() - "TLSv1.3" or "none"; tls_row_cipher() likewise. */
 const char *tls_row_tls(const struct tls_row *row);
 const char *tls_row_cipher(const struct tls_row *row);
+/* tls_copies_text() - how often message octets are copied; "": not known. */
+const char *tls_copies_text(const struct tls_row *row, char buf[16]);
 
 /* The whole run. */
 struct tls_result {

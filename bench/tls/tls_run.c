@@ -238,7 +238,7 @@ static int transfer(struct client *c, uint64_t messages, bool hashing,
 	char ours[TLS_ERROR] = "";
 	int err, theirs;
 
-	tls_meter_prepare(&c->meter, true, &sample->client);
+	tls_meter_prepare(&c->meter, &sample->client);
 	err = say(c, json_pack("{s:s,s:I,s:b}", "do", "transfer", "messages",
 			       (json_int_t)messages, "hash", hashing));
 	if (err || hear_ok(c))
@@ -306,7 +306,7 @@ static int shake(struct client *c, uint64_t count, struct tls_sample *sample)
 	char ours[TLS_ERROR] = "", hash[BENCH_HASH_TEXT];
 	int err, theirs;
 
-	tls_meter_prepare(&c->meter, true, &sample->client);
+	tls_meter_prepare(&c->meter, &sample->client);
 	err = say(c, json_pack("{s:s,s:I}", "do", "shake", "count",
 			       (json_int_t)count));
 	if (err || hear_ok(c))
@@ -439,6 +439,7 @@ static int client_open(struct client *c)
 		snprintf(c->error, sizeof(c->error), "%s", c->meter.why);
 		return err;
 	}
+	c->meter.machine = c->meter.softirq = true;
 	err = tls_source_open(&c->source, run->folder,
 			      (size_t)run->plan->offset, c->error,
 			      sizeof(c->error));

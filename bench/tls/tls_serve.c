@@ -82,6 +82,8 @@ static int do_hello(struct session *s, const json_t *order)
 	s->metered = true;
 	if (tls_meter_open(&s->meter, counter))
 		return say_error(s, s->meter.why, false);
+	s->meter.machine = s->serve->machine;
+	s->meter.softirq = s->serve->softirq;
 	return tls_control_say(
 		&s->control, json_pack("{s:b,s:o}", "ok", 1, "machine",
 				       tls_machine_pack(&s->able, &s->meter)));
@@ -168,7 +170,7 @@ static int do_transfer(struct session *s, const json_t *order)
 	if (!s->open || messages < 0 ||
 	    s->end.job.path->test == TLS_TEST_HANDSHAKE)
 		return say_error(s, "nothing to transfer", false);
-	tls_meter_prepare(&s->meter, false, &usage);
+	tls_meter_prepare(&s->meter, &usage);
 	tls_meter_start(&s->meter, &usage);
 	err = say_ok(s);
 	if (err)
@@ -192,7 +194,7 @@ static int do_shake(struct session *s, const json_t *order)
 	if (!s->open || count < 0 ||
 	    s->end.job.path->test != TLS_TEST_HANDSHAKE)
 		return say_error(s, "no handshakes to make", false);
-	tls_meter_prepare(&s->meter, false, &usage);
+	tls_meter_prepare(&s->meter, &usage);
 	tls_meter_start(&s->meter, &usage);
 	err = say_ok(s);
 	if (err)

@@ -12,6 +12,9 @@
 struct tls_serve {
 	const char *folder; /* for received files; borrowed */
 	bool quiet;	    /* no word about clients on stderr */
+	/* What the client, on the same machine, does not count already. */
+	bool machine; /* kernel threads */
+	bool softirq; /* on the processors of this process */
 };
 
 /* tls_serve_client() - until it hangs up; takes the connection. 0, or -errno

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ enum {
 	CALIBRATE_TURNS = 1000000, /* short: no timer tick inside */
 	CALIBRATE_PER_TURN = 2,
 	KTHREADD = 2, /* the parent of all kernel threads */
+	TICKS = 7,    /* columns of /proc/stat; the last is softirq time */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -230,29 +232,48 @@ static void read_folder(const char *folder, bool (*wanted)(const char *id),
 	closedir(dir);
 }
 
-/* "cpu  user nice system idle iowait irq softirq", in clock ticks. */
-static uint64_t softirq_ns(void)
+/* "cpu0 user nice system idle iowait irq softirq", in clock ticks. */
+static uint64_t softirq_ticks(const char *line, const cpu_set_t *ours)
 {
-	unsigned long long ticks[7];
-	char text[256];
+	unsigned long long ticks[TICKS];
+	unsigned cpu;
 
-	if (!read_small("/proc/stat", text, sizeof(text)) ||
-	    sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu", &ticks[0],
-		   &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5],
-		   &ticks[6]) != 7)
+	if (sscanf(line, "cpu%u %llu %llu %llu %llu %llu %llu %llu", &cpu,
+		   &ticks[0], &ticks[1], &ticks[2], &ticks[3], &ticks[4],
+		   &ticks[5], &ticks[6]) != 1 + TICKS)
 		return 0;
-	return ticks[6] * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+	return cpu < CPU_SETSIZE && CPU_ISSET(cpu, ours) ? ticks[TICKS - 1] : 0;
 }
 
-static void read_threads(struct tls_usage *u)
+/* Of the processors this process may run on: on loopback that tells the ends
+ * apart when they share none. */
+static uint64_t softirq_ns(void)
+{
+	FILE *f = fopen("/proc/stat", "re");
+	char line[512];
+	cpu_set_t ours;
+	uint64_t ticks = 0;
+
+	if (!f || sched_getaffinity(0, sizeof(ours), &ours))
+		CPU_ZERO(&ours);
+	while (f && fgets(line, sizeof(line), f) && !strncmp(line, "cpu", 3))
+		ticks += softirq_ticks(line, &ours);
+	if (f)
+		fclose(f);
+	return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void read_threads(const struct tls_meter *m, struct tls_usage *u)
 {
 	uint64_t kthreads;
 
 	read_folder("/proc/self/task", is_worker, &u->worker_ns, &u->workers);
-	if (!u->machine)
-		return;
-	read_folder("/proc", is_kthread, &u->kthread_ns, &kthreads);
-	u->softirq_ns = softirq_ns();
+	u->has_kthread = m->machine;
+	u->has_softirq = m->softirq;
+	if (m->machine)
+		read_folder("/proc", is_kthread, &u->kthread_ns, &kthreads);
+	if (m->softirq)
+		u->softirq_ns = softirq_ns();
 }
 
 /* --- readings --- */
@@ -277,11 +298,10 @@ static void read_process(const struct tls_meter *m, struct tls_usage *u)
 	u->wall_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
-void tls_meter_prepare(const struct tls_meter *m, bool machine,
-		       struct tls_usage *at)
+void tls_meter_prepare(const struct tls_meter *m, struct tls_usage *at)
 {
-	*at = (struct tls_usage){.machine = machine};
-	read_threads(at);
+	*at = (struct tls_usage){0};
+	read_threads(m, at);
 }
 
 void tls_meter_start(const struct tls_meter *m, struct tls_usage *at)
@@ -305,10 +325,10 @@ static void count_instructions(const struct tls_meter *m, struct tls_usage *u)
 
 void tls_meter_stop(const struct tls_meter *m, struct tls_usage *at)
 {
-	struct tls_usage start = *at, end = {.machine = at->machine};
+	struct tls_usage start = *at, end = {0};
 
 	read_process(m, &end);
-	read_threads(&end);
+	read_threads(m, &end);
 	*at = (struct tls_usage){
 		.wall_ns = since(start.wall_ns, end.wall_ns),
 		.cpu_ns = since(start.cpu_ns, end.cpu_ns),
@@ -322,7 +342,8 @@ void tls_meter_stop(const struct tls_meter *m, struct tls_usage *at)
 		.workers = end.workers,
 		.instructions = since(start.instructions, end.instructions),
 		.cycles = since(start.cycles, end.cycles),
-		.machine = start.machine,
+		.has_kthread = end.has_kthread,
+		.has_softirq = end.has_softirq,
 	};
 	count_instructions(m, at);
 }

@@ -24,6 +24,8 @@ struct tls_meter {
 	int cycles_fd;		  /* PERF; owned; -1: none */
 	double per_ns;		  /* ICOUNT: instructions in a nanosecond */
 	char why[160];		  /* why instructions are not counted; or "" */
+	bool machine; /* also what the machine's kernel threads did */
+	bool softirq; /* also softirq time, of the processors we may use */
 };
 
 /*
@@ -41,23 +43,20 @@ struct tls_usage {
 	uint64_t user_ns, system_ns; /* of it, by the kernel's sampling */
 	uint64_t worker_ns;	     /* of it, in io_uring's workers */
 	uint64_t kthread_ns;	     /* kernel threads of the whole machine */
-	uint64_t softirq_ns;	     /* softirq time of the whole machine */
+	uint64_t softirq_ns;	     /* of the processors we may use */
 	uint64_t waits;	    /* context switches: gave the processor up */
 	uint64_t preempted; /* lost it */
 	uint64_t workers;   /* threads of io_uring alive at the end */
 	uint64_t instructions, cycles;
-	bool has_instructions, has_cycles;
-	bool machine; /* kthread_ns and softirq_ns were read */
+	bool has_instructions, has_cycles, has_kthread, has_softirq;
 };
 
 /*
- * tls_meter_prepare() - read what takes long to read, from /proc; with
- * `machine` what the whole machine did, too.
+ * tls_meter_prepare() - read what takes long to read, from /proc.
  * tls_meter_start() - then, when the work starts, the clocks.
  * tls_meter_stop() - turns both into what was used since, clocks first.
  */
-void tls_meter_prepare(const struct tls_meter *m, bool machine,
-		       struct tls_usage *at);
+void tls_meter_prepare(const struct tls_meter *m, struct tls_usage *at);
 void tls_meter_start(const struct tls_meter *m, struct tls_usage *at);
 void tls_meter_stop(const struct tls_meter *m, struct tls_usage *at);
 

@@ -61,7 +61,8 @@ class Paths(TlsTest):
                     self.assert_measured(row)
 
     def test_every_sending_path(self):
-        rows = self.rows("--tests", "send", "--sizes", "1,16383,64K")
+        rows = self.rows("--tests", "send", "--sizes", "1,16383,64K",
+                         "--total", "16K")
         self.assertEqual(len(rows), 3 * 14)
         self.assert_all(rows)
 
@@ -72,7 +73,7 @@ class Paths(TlsTest):
 
     def test_every_exchange(self):
         rows = self.rows("--tests", "exchange", "--sizes", "1,5000,300000",
-                         "--connections", "2")
+                         "--connections", "2", "--total", "16K")
         self.assertEqual(len(rows), 3 * 7)
         self.assert_all(rows)
 
@@ -135,6 +136,25 @@ class Output(TlsTest):
                          "--paths", "plain-send")
         self.assertEqual(len(rows[0]["metrics"]["client_cpu_us"]["runs"]), 3)
 
+    def test_softirq_time_of_each_end(self):
+        """Where the ends share processors it can't be told whose it is."""
+        args = ("--tests", "send", "--sizes", "4K", "--paths", "plain-send")
+        keys = {"client_softirq_us", "server_softirq_us"}
+        got = keys & set(self.rows(*args)[0]["metrics"])
+        self.assertEqual(got, {"client_softirq_us"})
+        if len(os.sched_getaffinity(0)) > 1:
+            got = keys & set(self.rows(*args, "--pin")[0]["metrics"])
+            self.assertEqual(got, keys)
+        else:
+            self.run_tls("--pin", status=EX_USAGE)
+
+    def test_copies(self):
+        rows = self.rows("--tests", "exchange,send", "--sizes", "4K",
+                         "--paths", "relay-auto,relay-user,plain-sendfile")
+        self.assertEqual({r["path"]: r["copies"] for r in rows},
+                         {"relay-auto": None, "relay-user": 2,
+                          "plain-sendfile": 0})
+
     def test_progress(self):
         err = self.run_tls(*SHORT, "--progress", "--tests", "handshake",
                            "--paths", "openssl-full").stderr
@@ -170,7 +190,7 @@ class Refusals(TlsTest):
     def test_bad_options(self):
         for args in (("--sizes", "65M"), ("--sizes", ""), ("--tls", "1.1"),
                      ("--ciphers", "rc4"), ("--paths", "ktls-fly"),
-                     ("--tests", "juggle"), ("--connections", "0"),
+                     ("--tests", "juggle"), ("--pin", "--server", "127.0.0.1:0"), ("--connections", "0"),
                      ("--threads", "65"), ("--repeats", "0"),
                      ("--chunk", "0"), ("--offset", "4096"),
                      ("--json", "--csv"), ("--counter", "fingers"),

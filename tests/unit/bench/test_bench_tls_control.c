@@ -129,6 +129,9 @@ static void usage_survives_the_way(void **state)
 		.workers = 5,
 		.instructions = 6,
 		.has_instructions = true,
+		.softirq_ns = 7,
+		.has_softirq = true,
+		.kthread_ns = 8, /* was not counted */
 	};
 	struct tls_usage got;
 	json_t *object = tls_usage_pack(&sent);
@@ -139,6 +142,10 @@ static void usage_survives_the_way(void **state)
 	assert_int_equal(got.instructions, 6);
 	assert_true(got.has_instructions);
 	assert_false(got.has_cycles);
+	assert_true(got.has_softirq);
+	assert_int_equal(got.softirq_ns, 7);
+	assert_false(got.has_kthread);
+	assert_int_equal(got.kthread_ns, 0);
 	json_decref(object);
 }
 
@@ -205,7 +212,7 @@ static void a_server_refuses_another_language(void **state)
 	assert_non_null(strstr(answers, "\"ok\":false"));
 }
 
-#define HELLO "{\"do\":\"hello\",\"version\":1,\"counter\":\"none\"}\n"
+#define HELLO "{\"do\":\"hello\",\"version\":2,\"counter\":\"none\"}\n"
 
 static void a_server_refuses_jobs_out_of_bounds(void **state)
 {

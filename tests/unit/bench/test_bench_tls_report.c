@@ -31,7 +31,9 @@ static struct tls_sample sample(uint64_t client_cpu_ns)
 			   .cpu_ns = client_cpu_ns,
 			   .waits = 30,
 			   .preempted = 2,
-			   .workers = 1},
+			   .workers = 1,
+			   .softirq_ns = 6400000,
+			   .has_softirq = true},
 		.server = {.wall_ns = 500000000,
 			   .cpu_ns = 64000000,
 			   .instructions = 6400000000,
@@ -119,6 +121,7 @@ static void costs_are_for_a_mib(void **state)
 	assert_float_equal(median(row, TLS_SERVER_INSTRUCTIONS), 1e8, 1);
 	assert_float_equal(median(row, TLS_CLIENT_SWITCHES), 0.5, 1e-6);
 	assert_float_equal(median(row, TLS_CLIENT_WORKERS), 1, 1e-6);
+	assert_float_equal(median(row, TLS_CLIENT_SOFTIRQ), 100, 1e-6);
 }
 
 static void what_was_not_counted_is_unknown(void **state)
@@ -127,7 +130,8 @@ static void what_was_not_counted_is_unknown(void **state)
 
 	assert_true(isnan(median(&f->result.rows[0], TLS_CLIENT_INSTRUCTIONS)));
 	assert_true(isnan(median(&f->result.rows[0], TLS_CLIENT_INSTALL)));
-	assert_true(isnan(median(&f->result.rows[0], TLS_KTHREADS)));
+	assert_true(isnan(median(&f->result.rows[0], TLS_CLIENT_KTHREADS)));
+	assert_true(isnan(median(&f->result.rows[0], TLS_SERVER_SOFTIRQ)));
 }
 
 static void handshakes_cost_by_the_piece(void **state)
@@ -252,6 +256,24 @@ static void the_table_has_a_head_for_each_group_and_all_rows(void **state)
 		strstr(text, "not here: no \"tls\" module, none at all"));
 }
 
+static void copies_are_told_where_they_are_known(void **state)
+{
+	struct tls_row row = {.c.path = tls_path_find("openssl-ring")};
+	struct fixture *f = *state;
+	const char *text = report(f, tls_report_text);
+	const char *measured = strstr(text, "\nktls-send ");
+	char buf[16];
+
+	assert_non_null(strstr(text, "  copies\n"));
+	assert_non_null(measured);
+	assert_memory_equal(strchr(measured + 1, '\n') - 8, "       0", 8);
+	assert_string_equal(tls_copies_text(&row, buf), "2");
+	row.c.path = tls_path_find("relay-auto");
+	assert_string_equal(tls_copies_text(&row, buf), "");
+	row.c.path = tls_path_find("ktls-full");
+	assert_string_equal(tls_copies_text(&row, buf), "");
+}
+
 static void a_failure_does_not_look_like_a_lack(void **state)
 {
 	struct fixture *f = *state;
@@ -285,6 +307,7 @@ int main(void)
 		TEST(csv_lines_have_the_same_fields),
 		TEST(csv_quotes_a_reason),
 		TEST(the_table_has_a_head_for_each_group_and_all_rows),
+		TEST(copies_are_told_where_they_are_known),
 		TEST(a_failure_does_not_look_like_a_lack),
 		cmocka_unit_test(sizes_read_well),
 	};
