@@ -93,6 +93,7 @@ static void segment_begin_again(struct spool_segment *segment, uint32_t number)
 		.seed = spool->seed,
 		.refs = 1,
 		.fd = segment->fd,
+		.direct_fd = segment->direct_fd,
 		.size = segment->size,
 		.map = segment->map,
 		.recycled = true,

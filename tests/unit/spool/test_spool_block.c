@@ -135,6 +135,35 @@ static void what_the_kernel_refuses_goes_through_the_cache(void **state)
 	world_end(&w);
 }
 
+/* A file that is used again is written by the same two descriptors. */
+static void whole_chunks_in_a_file_that_is_used_again(void **state)
+{
+	enum {
+		KEPT = 6
+	};
+	struct spool_message *kept[KEPT];
+	struct world w;
+
+	world_init(&w);
+	w.config.segment_size = 2 * MIB;
+	w.config.recycle = true;
+	world_open(&w);
+	for (size_t i = 0; i < 12; i++) {
+		world_deliver(&w, world_put(&w, 100 + i, MIB, 1));
+		world_settle(&w);
+	}
+	for (size_t i = 0; i < KEPT; i++)
+		kept[i] = world_put(&w, i, MIB, 1);
+	assert_true(kept[0]->segment->recycled);
+	for (size_t i = 0; i < KEPT; i++)
+		world_check(&w, kept[i], i, MIB, 1);
+	world_reopen(&w);
+	assert_int_equal(w.found_count, KEPT);
+	for (size_t i = 0; i < KEPT; i++)
+		world_check(&w, w.found[i], i, MIB, 1);
+	world_end(&w);
+}
+
 static void it_can_be_left_out(void **state)
 {
 	struct spool_message *message;
@@ -161,6 +190,7 @@ int main(void)
 			a_gap_shorter_than_a_header_takes_a_block_more),
 		cmocka_unit_test(
 			what_the_kernel_refuses_goes_through_the_cache),
+		cmocka_unit_test(whole_chunks_in_a_file_that_is_used_again),
 		cmocka_unit_test(it_can_be_left_out),
 	};
 
