@@ -243,6 +243,7 @@ static bool turn(struct admin_job *job, int budget)
 	case ADMIN_TRACE:
 	case ADMIN_RELOAD:
 	case ADMIN_RESTART:
+	case ADMIN_INSTANCE:
 	case ADMIN_COMMANDS:
 		break;
 	}

@@ -49,6 +49,7 @@ static const struct {
 	[ADMIN_TRACE] = {"trace", TAKES_FILTER | TAKES_LIMIT | NEEDS_TARGET},
 	[ADMIN_RELOAD] = {"reload", 0},
 	[ADMIN_RESTART] = {"restart", 0},
+	[ADMIN_INSTANCE] = {"instance", 0},
 };
 
 const char *admin_command_name(enum admin_command command)

@@ -36,8 +36,9 @@ enum admin_command {
 	ADMIN_SUSPEND,
 	ADMIN_RESUME,
 	ADMIN_TRACE,
-	ADMIN_RELOAD,  /* the relay's own: admin_core_config.control */
-	ADMIN_RESTART, /* likewise */
+	ADMIN_RELOAD,	/* the relay's own: admin_core_config.control */
+	ADMIN_RESTART,	/* likewise */
+	ADMIN_INSTANCE, /* likewise: which program runs, since when */
 	ADMIN_COMMANDS
 };
 

@@ -351,4 +351,5 @@ const struct admin_step admin_steps[ADMIN_COMMANDS] = {
 	[ADMIN_TRACE] = {trace_begin, trace_rows, trace_finish},
 	[ADMIN_RELOAD] = {control_begin, no_rows, trace_finish},
 	[ADMIN_RESTART] = {control_begin, no_rows, trace_finish},
+	[ADMIN_INSTANCE] = {control_begin, no_rows, trace_finish},
 };

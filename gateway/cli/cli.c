@@ -89,6 +89,10 @@ static const struct cli_command commands[] = {
 		.summary = "make a running relay read its configuration again",
 	},
 	{
+		.name = "restart", .main = cli_restart,
+		.summary = "make a running relay the program installed now",
+	},
+	{
 		.name = "trace", .main = cli_trace,
 		.summary = "show the dialogue of a running relay's sessions",
 	},

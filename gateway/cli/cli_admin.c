@@ -193,3 +193,26 @@ int cli_admin_ask(const char *command, const struct cli_relay *relay,
 	fclose(in);
 	return code;
 }
+
+json_t *cli_admin_peek(const struct cli_relay *relay, json_t *request)
+{
+	int code, fd = -1;
+	char *path = socket_of("", relay, &code);
+	FILE *in;
+	json_t *line = NULL;
+
+	if (path)
+		fd = admin_connect(path);
+	free(path);
+	in = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (!in) {
+		if (fd >= 0)
+			close(fd);
+		json_decref(request);
+		return NULL;
+	}
+	if (say(fd, request))
+		line = json_loadf(in, JSON_DISABLE_EOF_CHECK, NULL);
+	fclose(in);
+	return line;
+}

@@ -28,6 +28,10 @@ typedef int (*cli_line_fn)(void *arg, json_t *line, const char *text);
 int cli_admin_ask(const char *command, const struct cli_relay *relay,
 		  json_t *request, bool raw, cli_line_fn fn, void *arg);
 
+/* cli_admin_peek() - the first line of the answer to @request (taken), owned;
+ * NULL, without a word, when there is none. */
+json_t *cli_admin_peek(const struct cli_relay *relay, json_t *request);
+
 /* cli_safe() - print @text without what a terminal would obey. */
 void cli_safe(FILE *out, const char *text);
 

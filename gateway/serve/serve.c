@@ -6,6 +6,7 @@
 #include "gateway/serve/serve.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -88,8 +89,12 @@ static int serve_until_signal(struct serve *s)
 
 		if (signal == SIGHUP)
 			on_hangup(s);
+		else if (signal == SIGUSR2 && !s->restarting)
+			json_decref(serve_restart(s, "SIGUSR2"));
 		else if (signal != 0)
-			return signal;
+			return signal; /* or SIGUSR2, as asked for */
+		if (s->restarting)
+			return SIGUSR2;
 		serve_watchdog(s);
 		serve_watch_files(s);
 		if (++seconds % RESOLVE_SECONDS == 0)
@@ -99,28 +104,48 @@ static int serve_until_signal(struct serve *s)
 	return 0;
 }
 
+static void say_finishing(const struct serve *s)
+{
+	uint64_t limit = s->snapshot->config->timeouts.shutdown / 1000;
+
+	if (s->restarting)
+		notify_reloading();
+	(void)notify("%sSTATUS=Finishing what is in flight\n"
+		     "EXTEND_TIMEOUT_USEC=%llu",
+		     s->restarting ? "" : "STOPPING=1\n",
+		     (unsigned long long)limit + 10000000u);
+}
+
+static bool asks_for_the_end(int signal)
+{
+	return signal == SIGTERM || signal == SIGINT;
+}
+
 /* Stop in order; abort what is left when time is over or at a second signal. */
 static void finish(struct serve *s)
 {
-	uint64_t end =
-		serve_monotonic() + s->snapshot->config->timeouts.shutdown;
+	uint64_t limit = s->snapshot->config->timeouts.shutdown;
+	uint64_t end = serve_monotonic() + limit;
 	bool aborted = false;
 
 	s->finishing = true;
-	(void)notify(
-		"STOPPING=1\nSTATUS=Finishing what is in flight\n"
-		"EXTEND_TIMEOUT_USEC=%llu",
-		(unsigned long long)(s->snapshot->config->timeouts.shutdown /
-				     1000) +
-			10000000u);
+	say_finishing(s);
+	/* New clients wait for the next program, or are refused at once. */
+	if (!s->restarting)
+		serve_sockets_keep(s, NULL);
 	serve_order_all(s, WORKER_STOP);
 	while (serve_any_running(s)) {
 		int signal = serve_wait_signal(s, 20000000u);
 
 		serve_watchdog(s);
-
-		if (aborted || (serve_monotonic() < end && signal != SIGTERM &&
-				signal != SIGINT))
+		if (s->restarting && asks_for_the_end(signal)) {
+			s->restarting = false;
+			say_finishing(s);
+			serve_sockets_keep(s, NULL);
+			continue;
+		}
+		if (aborted ||
+		    (serve_monotonic() < end && !asks_for_the_end(signal)))
 			continue;
 		log_warning("serve.aborting");
 		serve_order_all(s, WORKER_ABORT);
@@ -182,34 +207,65 @@ static int open_log(const struct config *config)
 	return EX_CANTCREAT;
 }
 
+static int start(struct serve *s, struct config *config)
+{
+	int result = make_snapshot(s, config);
+
+	if (result == EX_OK)
+		result = serve_make_shared(s);
+	if (result == EX_OK)
+		result = serve_start_workers(s);
+	if (result == EX_OK)
+		result = serve_open_admin(s);
+	if (result == EX_OK)
+		result = serve_open_inject(s);
+	return result;
+}
+
+static int run(struct serve *s)
+{
+	int signal;
+
+	say_ready(s);
+	signal = serve_until_signal(s);
+	log_info("serve.stopping",
+		 L_STR("signal", signal ? strsignal(signal) : NULL));
+	return signal ? EX_OK : EX_SOFTWARE;
+}
+
+/* After an orderly end; with the old program's sockets. */
+static int become(struct serve *s, const struct config *config, int result)
+{
+	if (s->restarting && result == EX_OK) {
+		log_info("restart.become", L_STR("program", s->program),
+			 L_UINT("sockets", s->socket_count));
+		/* The log's descriptor may have gone to a socket. */
+		dprintf(STDERR_FILENO, "ringpost: %s: %s\n", s->program,
+			strerror(-serve_become(s, config->file)));
+		result = EX_OSERR;
+	}
+	serve_sockets_keep(s, NULL);
+	free(s->sockets);
+	free(s->program);
+	return result;
+}
+
 int gateway_serve(struct config *config)
 {
-	struct serve s = {0};
+	struct serve s = {.program = serve_program(),
+			  .begun = serve_monotonic()};
 	int result = open_log(config);
 
-	if (result != EX_OK)
+	if (result != EX_OK) {
+		free(s.program);
 		return result;
+	}
 	raise_limits();
 	s.watchdog = notify_watchdog();
 	serve_take_signals(&s);
-	result = make_snapshot(&s, config);
+	result = start(&s, config);
 	if (result == EX_OK)
-		result = serve_make_shared(&s);
-	if (result == EX_OK)
-		result = serve_start_workers(&s);
-	if (result == EX_OK)
-		result = serve_open_admin(&s);
-	if (result == EX_OK)
-		result = serve_open_inject(&s);
-	if (result == EX_OK) {
-		int signal;
-
-		say_ready(&s);
-		signal = serve_until_signal(&s);
-		log_info("serve.stopping",
-			 L_STR("signal", signal ? strsignal(signal) : NULL));
-		result = signal ? EX_OK : EX_SOFTWARE;
-	}
+		result = run(&s);
 	inject_door_close(&s.door);
 	if (s.started > 0)
 		finish(&s);
@@ -224,5 +280,5 @@ int gateway_serve(struct config *config)
 	event_log_close();
 	close(s.signal_fd);
 	log_info("serve.stopped", L_INT("status", result));
-	return result;
+	return become(&s, config, result);
 }

@@ -14,6 +14,12 @@
 #include "gateway/worker/snapshot.h"
 #include "gateway/worker/worker.h"
 
+/* A copy of a listening socket that a worker has. */
+struct serve_socket {
+	int fd; /* owned */
+	char address[64];
+};
+
 struct serve {
 	struct snapshot *snapshot; /* owned reference; for new sessions */
 	struct worker_shared shared;
@@ -23,7 +29,15 @@ struct serve {
 	int signal_fd; /* readable when one of them is there */
 	struct admin_server *admin;
 	struct inject_door *door; /* of local mail */
+	uint64_t begun;		  /* ns of CLOCK_MONOTONIC */
 	bool finishing;		  /* nothing is changed any more */
+
+	/* serve_sockets.c, serve_restart.c */
+	struct inherited *inherited;  /* owned; while the workers start */
+	struct serve_socket *sockets; /* owned */
+	size_t socket_count;
+	char *program;	 /* owned; its path at the start; NULL: not known */
+	bool restarting; /* become the program that is there now */
 
 	/* serve_reload.c: files of the snapshot, as they were when it was made;
 	 * as they were at the last look, if otherwise; as they were when they
@@ -62,6 +76,26 @@ int serve_join_workers(struct serve *s, int result);
  * serve_watch_files() - once a second: certificates that have changed. */
 json_t *serve_reload(struct serve *s, const char *by);
 void serve_watch_files(struct serve *s);
+
+/* serve_sockets.c. serve_socket() - a listening socket for a worker, who owns
+ * it; @alone: as in listener_bind(). -errno. serve_sockets_keep() - give up
+ * what @config (NULL: nothing) does not listen on. */
+int serve_socket(struct serve *s, const struct config_endpoint *address,
+		 bool alone);
+void serve_sockets_keep(struct serve *s, const struct config *config);
+
+/* serve_restart.c. serve_program() - this program's path, owned; at its start,
+ * before another may lie there. serve_restart() - have the program that is
+ * there now look at the configuration; when it is content, s->restarting is set,
+ * and the rest is for the control loop. Returns the answer's last line.
+ * serve_instance() - which of this process's lives it is, for who waits for the
+ * next one.
+ * serve_become() - become that program, serving @file; with no thread left.
+ * Returns only when that failed, -errno. */
+char *serve_program(void);
+json_t *serve_restart(struct serve *s, const char *by);
+json_t *serve_instance(const struct serve *s);
+int serve_become(struct serve *s, const char *file);
 
 /* serve_watchdog.c: tell the service manager that all workers live, if they
  * do; called often. */

@@ -17,7 +17,6 @@
 #include "gateway/log/log.h"
 #include "gateway/serve/notify.h"
 #include "gateway/serve/serve_private.h"
-#include "gateway/worker/listener.h"
 
 /* A change under way. */
 struct reload {
@@ -173,17 +172,15 @@ static bool bind_new(struct reload *r, unsigned worker, int *fds)
 
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
-		int error = 0;
 
 		fds[i] = -1;
 		if (worker_listens(r->s->workers[worker], l))
 			continue;
-		fds[i] = listener_bind(&l->address, worker == 0);
-		error = fds[i] < 0 ? fds[i] : listener_start(fds[i]);
-		if (error == 0)
+		fds[i] = serve_socket(r->s, &l->address, worker == 0);
+		if (fds[i] >= 0)
 			continue;
 		mistake_at(r, l->line, l->column, l->address.text,
-			   strerror(-error));
+			   strerror(-fds[i]));
 		close_new(fds, i + 1);
 		return false;
 	}
@@ -281,6 +278,8 @@ static void begin(struct reload *r, struct serve *s)
 
 static void end(struct reload *r)
 {
+	/* The new ones, or those of before if it came to nothing. */
+	serve_sockets_keep(r->s, r->s->snapshot->config);
 	for (unsigned i = 0; r->worker && i < r->s->started; i++)
 		worker_discard(&r->worker[i]);
 	free(r->worker);

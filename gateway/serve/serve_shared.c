@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "gateway/log/log.h"
 #include "gateway/queue/suspended.h"
@@ -66,18 +67,29 @@ void serve_unmake_shared(struct serve *s)
 	suspended_close(&s->shared.suspended);
 }
 
+/* The control loop shall look at once, not at the end of its second. */
+static json_t *restart(struct serve *s, const char *by)
+{
+	json_t *said = serve_restart(s, by);
+
+	if (s->restarting)
+		(void)kill(getpid(), SIGUSR2);
+	return said;
+}
+
 static json_t *on_control(void *arg, enum admin_command command, const char *by)
 {
 	struct serve *s = arg;
 
-	if (s->finishing)
+	if (command == ADMIN_INSTANCE)
+		return serve_instance(s);
+	if (s->finishing || s->restarting)
 		return json_pack("{s:s, s:s, s:s}", "type", "error", "code",
 				 "unavailable", "error",
 				 "the relay is stopping");
 	if (command == ADMIN_RELOAD)
 		return serve_reload(s, by);
-	return json_pack("{s:s, s:s, s:s}", "type", "error", "code", "usage",
-			 "error", "unknown command");
+	return restart(s, by);
 }
 
 int serve_open_admin(struct serve *s)

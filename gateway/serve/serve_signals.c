@@ -13,6 +13,7 @@ void serve_take_signals(struct serve *s)
 	sigaddset(&s->signals, SIGTERM);
 	sigaddset(&s->signals, SIGINT);
 	sigaddset(&s->signals, SIGHUP);
+	sigaddset(&s->signals, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 	s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }

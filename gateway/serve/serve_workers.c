@@ -6,15 +6,17 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/serve/inherited.h"
 #include "gateway/serve/serve_private.h"
-#include "gateway/worker/listener.h"
 
-static int bind_listeners(const struct config *c, bool alone, int *fds)
+static int bind_listeners(struct serve *s, bool alone, int *fds)
 {
+	const struct config *c = s->snapshot->config;
+
 	for (size_t i = 0; i < c->listener_count; i++) {
 		const struct config_listener *l = &c->listeners[i];
 
-		fds[i] = listener_bind(&l->address, alone);
+		fds[i] = serve_socket(s, &l->address, alone);
 		if (fds[i] >= 0)
 			continue;
 		log_error("serve.bind", L_STR("address", l->address.text),
@@ -31,7 +33,7 @@ static int start_worker(struct serve *s, unsigned index)
 {
 	const struct config *c = s->snapshot->config;
 	int *fds = calloc(c->listener_count, sizeof(*fds));
-	int r = fds ? bind_listeners(c, index == 0, fds) : EX_OSERR;
+	int r = fds ? bind_listeners(s, index == 0, fds) : EX_OSERR;
 
 	if (r == EX_OK && worker_start(&s->shared, s->snapshot, index, fds,
 				       &s->workers[index]) < 0) {
@@ -51,11 +53,13 @@ int serve_start_workers(struct serve *s)
 		calloc(s->snapshot->config->workers, sizeof(s->workers[0]));
 	if (!s->workers)
 		return EX_OSERR;
+	s->inherited = inherited_take();
 	while (r == EX_OK && s->started < s->snapshot->config->workers) {
 		r = start_worker(s, s->started);
 		if (r == EX_OK)
 			s->started++;
 	}
+	inherited_free(&s->inherited);
 	for (unsigned i = 0; i < s->started; i++) {
 		result = worker_wait_ready(s->workers[i]);
 		if (r == EX_OK)
