@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/serve/notify.h"
 
 #define FIRST_FD 3
 #define FDS_MAX	 8192
 
 struct inherited_socket {
 	int fd;
+	char *name; /* the manager's, owned; NULL: none */
 	bool taken;
 	struct sockaddr_storage address;
 };
@@ -49,23 +51,38 @@ static long number(const char *name)
 	return text ? strtol(text, NULL, 10) : 0;
 }
 
+/* "a:b:c", in the order of the sockets. */
+static void take_names(struct inherited *inherited, const char *names)
+{
+	for (size_t i = 0; names && i < inherited->count; i++) {
+		size_t len = strcspn(names, ":");
+
+		inherited->sockets[i].name = strndup(names, len);
+		names = names[len] ? names + len + 1 : NULL;
+	}
+}
+
 struct inherited *inherited_take(void)
 {
+	const char *names = getenv("LISTEN_FDNAMES");
 	long count = number("LISTEN_FDS");
 	bool mine = number("LISTEN_PID") == getpid();
 	struct inherited *inherited = NULL;
 
+	if (mine && count >= 1 && count <= FDS_MAX)
+		inherited = calloc(
+			1,
+			sizeof(*inherited) +
+				(size_t)count * sizeof(inherited->sockets[0]));
+	if (inherited) {
+		inherited->count = (size_t)count;
+		take_names(inherited, names);
+	}
 	(void)unsetenv("LISTEN_FDS");
 	(void)unsetenv("LISTEN_PID");
 	(void)unsetenv("LISTEN_FDNAMES");
-	if (!mine || count < 1 || count > FDS_MAX)
-		return NULL;
-	inherited = calloc(1, sizeof(*inherited) +
-				      (size_t)count *
-					      sizeof(inherited->sockets[0]));
 	if (!inherited)
 		return NULL;
-	inherited->count = (size_t)count;
 	for (size_t i = 0; i < inherited->count; i++) {
 		struct inherited_socket *s = &inherited->sockets[i];
 		int flags;
@@ -87,13 +104,19 @@ void inherited_free(struct inherited **pointer)
 	if (!inherited)
 		return;
 	for (size_t i = 0; i < inherited->count; i++) {
-		const struct inherited_socket *s = &inherited->sockets[i];
+		struct inherited_socket *s = &inherited->sockets[i];
 
-		if (s->taken)
-			continue;
-		log_warning("serve.socket_unused", L_INT("fd", s->fd),
-			    L_STR("error", "no listener has its address"));
-		close(s->fd);
+		if (!s->taken) {
+			log_warning(
+				"serve.socket_unused", L_INT("fd", s->fd),
+				L_STR("name", s->name),
+				L_STR("error", "no listener has its address"));
+			/* In a store it would go on, with nobody there. */
+			if (s->name)
+				notify_fd_gone(s->name);
+			close(s->fd);
+		}
+		free(s->name);
 	}
 	free(inherited);
 	*pointer = NULL;

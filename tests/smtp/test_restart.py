@@ -272,6 +272,7 @@ for n, fd in enumerate(high):
     os.close(fd)
 os.environ["LISTEN_FDS"] = "{count}"
 os.environ["LISTEN_PID"] = str(os.getpid())
+os.environ["LISTEN_FDNAMES"] = ":".join({list(names or [])!r})
 os.execv(sys.argv[1], sys.argv[1:])
 """)
     popen = subprocess.Popen
@@ -302,11 +303,16 @@ class Activation(RestartTest):
             relay.stop()
 
     def test_one_that_nobody_wants(self):
+        manager = Manager()
+        self.addCleanup(manager.stop)
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            relay = Relay(self.sink.port)
-            handed(relay, [listener.fileno()])
+            relay = Relay(self.sink.port,
+                          environment={"NOTIFY_SOCKET": manager.path})
+            handed(relay, [listener.fileno()], ["old"])
             self.addCleanup(relay.kill)
             relay.wait_event("serve.socket_unused")
+            # In the manager's store it would live on, and nobody answer.
+            self.assertEqual(manager.wait("FDSTOREREMOVE")["FDNAME"], "old")
             self.assertEqual(relay.send().code, 250)
             relay.stop()
 
