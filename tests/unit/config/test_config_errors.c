@@ -36,8 +36,8 @@ static void test_all_mistakes_in_the_order_of_the_file(void **state)
 		"test.yaml:6:1: unknown key 'offlaod' (did you mean "
 		"'offload'?); expected hostname, spool, listen, "
 		"relay_from, offload, body_path, routes, destinations, limits, "
-		"timeouts, retry, resolver, bounce, admin, bare_line_ends, "
-		"log, workers or uring\n"
+		"timeouts, retry, resolver, bounce, admin, inject, "
+		"bare_line_ends, log, workers or uring\n"
 		"test.yaml:7:22: 'recipients' is '5' (too small); "
 		"expected a number from 100 to 100000\n"
 		"test.yaml:7:39: 'message_size' is '10XB'; expected a "
@@ -101,7 +101,7 @@ static void test_unknown_key_far_from_all(void **state)
 {
 	expect_error_has(LEAST "log: {colour: red}\n",
 			 "test.yaml:5:7: unknown key 'colour'; expected "
-			 "format, level or file\n");
+			 "format, level, file or delivery\n");
 }
 
 static void test_did_you_mean_in_mappings(void **state)

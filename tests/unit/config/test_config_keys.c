@@ -340,7 +340,7 @@ static void test_log(void **state)
 	assert_string_equal(p.config->log.file, "/a/b.log");
 	parsed_free(&p);
 	expect_error_has(LEAST "log: {format: xml}",
-			 "expected auto, text or json");
+			 "expected auto, text, json or journald");
 	expect_error_has(LEAST "log: {level: warn}",
 			 "expected debug, info, warning or error");
 }
