@@ -300,7 +300,10 @@ class Disconnects(ScriptTest):
                 s = self.scripted({"at": "mail", "hang_up": how})
                 c = self.client(s).greet()
                 c.expect(220, "STARTTLS")
-                sock = trusting().wrap_socket(
+                context = trusting()
+                # Python takes an end without close_notify for one in order.
+                context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+                sock = context.wrap_socket(
                     c.sock, suppress_ragged_eofs=False)
                 self.addCleanup(sock.close)
                 sock.sendall(b"EHLO x\r\n")
