@@ -75,7 +75,8 @@ def send(program, port, work, run, seed, ledger):
          "--per-connection", str(work.per_connection), "--size",
          str(work.size), "--to-domain", domains, "--run", run, "--seed",
          str(seed), "--hash", "xxh3", "--retry", "--give-up", "60",
-         "--ledger", ledger, "--json"],
+         "--ledger", ledger, "--json",
+         *(["--connect-first"] if work.connect_first else [])],
         stdin=subprocess.DEVNULL, text=True, capture_output=True)
     try:
         totals = json.loads(done.stdout.strip().splitlines()[-1])

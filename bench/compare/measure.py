@@ -24,8 +24,11 @@ class Result:
     cpu_seconds: float        # of the relay's whole process tree
     peak_memory: int          # octets, proportional set size, sampled
     flushes: int | None       # of the block device, by anybody
+    syncs: int | None         # of files, by the relay
     handshakes_in: int        # the source's with the relay
-    handshakes_out: int       # the relay's with the sink
+    handshakes_out: int       # the relay's with the sink, warm-up included
+    latency_p50: float        # seconds from a message's first command to 250
+    latency_p99: float
     lost: int
     duplicated: int
     different: int
@@ -71,7 +74,7 @@ class Bench:
         spread(folder)
         own = os.path.join(folder, "relay")
         os.mkdir(own, 0o755)
-        work = work.limited(kind.most_connections)
+        work = work.shrunk(kind.share).limited(kind.most_connections)
         relay = kind(peers, own, self.certificate, self.key)
         sink = load.Sink(self.program, folder)
         meter = Meter(folder)
@@ -104,14 +107,17 @@ class Bench:
         relay.stop()
         totals = sink.stop()
         judged = load.verify(self.program, accepted, delivered)
+        latency = sent["latency"]["transaction"]
         return Result(
             relay=relay.name, work=work.name, repeat=repeat,
             messages=work.messages, octets=work.messages * work.size,
             accepted_seconds=sent["seconds"], delivered_seconds=seconds,
             cpu_seconds=used.cpu, peak_memory=meter.peak,
-            flushes=used.flushes,
+            flushes=used.flushes, syncs=used.syncs,
             handshakes_in=sent["handshakes"],
             handshakes_out=totals.get("handshakes", 0),
+            latency_p50=latency["p50_us"] / 1e6,
+            latency_p99=latency["p99_us"] / 1e6,
             lost=judged["lost"] + judged["partial"],
             duplicated=judged["duplicated"], different=judged["different"])
 

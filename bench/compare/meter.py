@@ -5,8 +5,8 @@ CPU comes from a control group of its own where one can be made (version 2, or
 version 1's cpuacct), so that a process which came and went is counted; else
 from the processes of the relay's session and their waited-for children. Memory
 is sampled: the sum of proportional set sizes, so that what processes share
-counts once. Flushes are the block device's: the machine's, not the relay's
-alone.
+counts once. Files brought to the disk are counted in the file system (syncs.py);
+flushes are the block device's: the machine's, not the relay's alone.
 """
 
 import glob
@@ -14,6 +14,8 @@ import os
 import signal
 import threading
 import time
+
+from syncs import Syncs
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -26,14 +28,19 @@ def read(path):
 class Usage:
     """Differences between two readings."""
 
-    def __init__(self, cpu, flushes):
+    def __init__(self, cpu, flushes, syncs):
         self.cpu = cpu          # seconds
         self.flushes = flushes  # None: the device doesn't say
+        self.syncs = syncs      # of files; None: the kernel doesn't say
 
     def since(self, earlier):
-        known = None not in (self.flushes, earlier.flushes)
         return Usage(self.cpu - earlier.cpu,
-                     self.flushes - earlier.flushes if known else None)
+                     difference(self.flushes, earlier.flushes),
+                     difference(self.syncs, earlier.syncs))
+
+
+def difference(after, before):
+    return None if None in (after, before) else after - before
 
 
 class Meter:
@@ -42,9 +49,11 @@ class Meter:
     _made = 0
 
     def __init__(self, folder):
-        """folder: where the relay's queue is; its device's flushes count."""
+        """folder: where the relay's queue is; its file system's syncs and
+        its device's flushes count. Made before the relay is started."""
         self.group = self.make_group()
         self.device = os.stat(folder).st_dev
+        self.syncs = Syncs(folder)
         self.first = None  # of the relay's processes
         self.peak = 0      # bytes
         self.ended = threading.Event()
@@ -120,6 +129,7 @@ class Meter:
         self.ended.set()
         if self.sampler:
             self.sampler.join()
+        self.syncs.close()
         if self.group:
             self.remove_group()
 
@@ -135,7 +145,7 @@ class Meter:
     # --- readings ---------------------------------------------------------------
 
     def read(self):
-        return Usage(self.cpu(), self.flushes())
+        return Usage(self.cpu(), self.flushes(), self.syncs.count())
 
     def cpu(self):
         if self.group is None:

@@ -32,6 +32,9 @@ class Relay:
     # In the tables, what 250 means there and what was set for speed.
     durable = True
     notes = ""
+    # Of the messages of a work: one that is ten times slower than others is
+    # given fewer, so that it runs about as long.
+    share = 1.0
     # More connections at once than this it can't be given; None: any number.
     most_connections = None
 

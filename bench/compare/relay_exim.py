@@ -31,11 +31,11 @@ tls_advertise_hosts = *
 tls_certificate = {certificate}
 tls_privatekey = {key}
 message_size_limit = 64M
-smtp_accept_max = 500
+smtp_accept_max = 1200
 smtp_accept_queue_per_connection = 0
 smtp_accept_max_per_connection = 100000
 smtp_accept_reserve = 0
-smtp_connect_backlog = 128
+smtp_connect_backlog = 1024
 queue_only = true
 queue_run_max = {runners}
 remote_max_parallel = 4
@@ -75,6 +75,7 @@ begin authenticators
 
 class Exim(Relay):
     name = "exim"
+    share = 0.25
     notes = "queue_only with runners every second, split spool"
 
     def program(self):
@@ -140,8 +141,8 @@ class Exim(Relay):
             os.chown(self.path("spool", name), uid, gid)
         env = self.peers.environment(base)
         config = self.write("exim.conf", CONFIG.format(
-            program=program, spool=self.path("spool"), user=uid, group=gid, port=self.port,
-            certificate=self.certificate, key=self.key, next_hop=next_hop,
-            runners=work.connections,
+            program=program, spool=self.path("spool"), user=uid, group=gid,
+            port=self.port, certificate=self.certificate, key=self.key,
+            next_hop=next_hop, runners=min(work.connections, 50),
             per_connection=1 if work.per_connection == 1 else 500))
         return [program, "-C", config, "-bdf", "-q1s"], env

@@ -40,6 +40,7 @@ exports.hook_get_mx = (next) =>
 
 class Haraka(Relay):
     name = "haraka"
+    share = 0.25
     notes = "queue on disk, a process for each processor, concurrency 50 each"
 
     def program(self):

@@ -43,6 +43,7 @@ match from any for any action "out"
 
 class OpenSMTPD(Relay):
     name = "opensmtpd"
+    share = 0.25
     durable = False
     # It listens with a backlog of five, and what the kernel drops then waits
     # for a greeting that never comes.

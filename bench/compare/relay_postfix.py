@@ -67,7 +67,8 @@ class Postfix(Relay):
             for name, value in self.parameters(base, work, next_hop).items():
                 f.write(f"{name} = {value}\n")
         with open(os.path.join(config, "master.cf"), "w") as f:
-            f.write(MASTER.format(port=self.port, processes=200))
+            f.write(MASTER.format(port=self.port,
+                                  processes=self.processes(work)))
         for name in ("dynamicmaps.cf", "postfix-files"):
             for folder in ("etc/postfix", "usr/share/postfix"):
                 source = os.path.join(base, folder, name)
@@ -76,6 +77,11 @@ class Postfix(Relay):
                     break
         return ([os.path.join(base, "usr/lib/postfix/sbin/master"), "-c",
                  config, "-d"], self.environment(base))
+
+    @staticmethod
+    def processes(work):
+        """A process for each connection."""
+        return max(200, work.connections + 50)
 
     def make_folders(self):
         owner = pwd.getpwnam(OWNER)
@@ -130,7 +136,8 @@ class Postfix(Relay):
             "notify_classes": "",
             "message_size_limit": "67108864",
             "mailbox_size_limit": "0",
-            "default_process_limit": "200",
+            # The backlog of its listening socket, too.
+            "default_process_limit": self.processes(work),
             "default_destination_concurrency_limit": "50",
             "initial_destination_concurrency": "50",
             "qmgr_message_active_limit": "100000",

@@ -40,7 +40,7 @@ class Ringpost(Relay):
         config = self.write("ringpost.yaml", CONFIG.format(
             spool=self.path("spool"), port=self.port, key=self.key,
             certificate=self.certificate, offload=self.offload,
-            next_hop=next_hop, connections=work.connections,
+            next_hop=next_hop, connections=min(work.connections, 50),
             per_connection=1 if work.per_connection == 1 else 1000,
             log=self.path("log")))
         return [self.peers.ringpost, "serve", "--config", config], os.environ.copy()

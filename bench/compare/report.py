@@ -13,8 +13,10 @@ COLUMNS = (
     ("CPU s/1000", lambda r: r.cpu_per_thousand, "{:,.3f}"),
     ("CPU s/GB", lambda r: r.cpu_per_gigabyte, "{:,.2f}"),
     ("memory MB", lambda r: r.peak_memory / 1e6, "{:,.0f}"),
-    ("flushes/msg", lambda r: None if r.flushes is None
-     else r.flushes / r.messages, "{:,.2f}"),
+    ("syncs/msg", lambda r: None if r.syncs is None
+     else r.syncs / r.messages, "{:,.2f}"),
+    ("p50 ms", lambda r: r.latency_p50 * 1e3, "{:,.1f}"),
+    ("p99 ms", lambda r: r.latency_p99 * 1e3, "{:,.1f}"),
     ("TLS in", lambda r: r.handshakes_in, "{:,.0f}"),
     ("TLS out", lambda r: r.handshakes_out, "{:,.0f}"),
     ("lost", lambda r: r.lost, "{:,.0f}"),
@@ -78,18 +80,19 @@ def text(works, relays, results, markdown=False):
     return "\n\n".join(parts)
 
 
-def columns(rows):
-    rows = [HEAD] + rows
-    widths = [max(len(row[n]) for row in rows) for n in range(len(HEAD))]
+def columns(rows, head=None):
+    rows = [head or HEAD] + rows
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     return "\n".join("  ".join(
         cell.ljust(width) if n == 0 else cell.rjust(width)
         for n, (cell, width) in enumerate(zip(row, widths))).rstrip()
         for row in rows)
 
 
-def markdown_table(rows):
-    lines = ["| " + " | ".join(HEAD) + " |",
-             "|---|" + "---:|" * (len(HEAD) - 1)]
+def markdown_table(rows, head=None):
+    head = head or HEAD
+    lines = ["| " + " | ".join(head) + " |",
+             "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
@@ -113,11 +116,29 @@ def against_best(work, relays, results):
     return "\n".join(said)
 
 
-def as_json(machine, versions, skipped, works, results):
+def targets_text(verdicts, markdown=False):
+    said = {True: "met", False: "NOT MET", None: "-"}
+    rows = [[v.target, v.wanted, v.measured, said[v.met]] for v in verdicts]
+    head = ["target", "wanted", "measured", ""]
+    return (markdown_table if markdown else columns)(rows, head)
+
+
+def floor_text(floors):
+    """What the floor of large mail was made of."""
+    def middle(name):
+        return statistics.median(getattr(f, name) for f in floors)
+    return (f"floor: {middle('per_gigabyte'):.2f} CPU s/GB (AES-256-GCM twice "
+            f"{middle('aead'):.3f}, loopback in {middle('receiving'):.3f} and "
+            f"out {middle('sending'):.3f}; with both ends of both sockets "
+            f"{middle('with_whole_copies'):.2f})")
+
+
+def as_json(machine, versions, skipped, works, results, floors):
     return json.dumps({
         "machine": machine,
         "relays": versions,
         "not_run": skipped,
         "works": {w.name: dataclasses.asdict(w) for w in works},
+        "floors": [dataclasses.asdict(f) for f in floors],
         "runs": [dataclasses.asdict(r) for r in results],
     }, indent=1)

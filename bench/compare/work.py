@@ -12,6 +12,7 @@ class Work:
     connections: int = 20    # of the source
     per_connection: int = 0  # messages on a connection, 0: all
     destinations: int = 1    # recipient domains
+    connect_first: bool = False  # all connections open before any message
 
     def describe(self):
         size = f"{self.size >> 20} MiB" if self.size >= 1 << 20 \
@@ -20,6 +21,8 @@ class Work:
                f"{self.connections} connections"
         if self.per_connection == 1:
             text += ", one message on each"
+        if self.connect_first:
+            text += ", all open before the first message"
         if self.destinations > 1:
             text += f", {self.destinations} destinations"
         return text
@@ -42,4 +45,5 @@ KINDS = (
     Work("large", 10 << 20, 40, connections=8),
     Work("single", 4 << 10, 1000, per_connection=1),
     Work("spread", 4 << 10, 4000, destinations=100),
+    Work("thousand", 4 << 10, 4000, connections=1000, connect_first=True),
 )

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """ringpost-bench compare: small runs (beside Postfix: test_postfix.py)."""
 
+import dataclasses
 import json
 import os
 import subprocess
+import sys
 import unittest
 
 import harness
+
+COMPARE = os.path.join(harness.ROOT, "bench", "compare")
+
+
+def module(name):
+    """One of compare's own modules."""
+    if COMPARE not in sys.path:
+        sys.path.append(COMPARE)
+    return __import__(name)
 
 
 def compare(*args, peers="nowhere"):
@@ -28,6 +39,12 @@ def compare(*args, peers="nowhere"):
     return done, report
 
 
+def compare_plain(*args):
+    """With nothing but these arguments."""
+    return subprocess.run([harness.BENCH, "compare", *args], text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True), None
+
+
 class Own(unittest.TestCase):
     """ringpost alone."""
 
@@ -45,6 +62,8 @@ class Own(unittest.TestCase):
                               run["different"]), (0, 0, 0), run)
             self.assertGreater(run["cpu_seconds"], 0)
             self.assertGreater(run["peak_memory"], 0)
+            self.assertGreater(run["latency_p50"], 0)
+            self.assertGreaterEqual(run["latency_p99"], run["latency_p50"])
 
     def test_single_means_a_connection_for_each_message(self):
         _, report = compare("--relays", "ringpost", "--works", "single",
@@ -65,6 +84,112 @@ class Own(unittest.TestCase):
         self.assertIn("40 messages of 4 KiB, 20 connections", done.stdout)
 
 
+class Pieces(unittest.TestCase):
+    """A comparison made in several runs."""
+
+    @classmethod
+    def setUpClass(cls):
+        done, cls.report = compare("--relays", "ringpost", "--works", "small",
+                                   "--repeats", "1", "--scale", "0.01")
+        assert done.returncode == 0, done.stderr
+
+    def setUp(self):
+        self.runs = os.path.join(harness.fresh_folder("pieces"), "all.json")
+        with open(self.runs, "w") as f:
+            json.dump(self.report, f)
+
+    def read(self):
+        with open(self.runs) as f:
+            return json.load(f)["runs"]
+
+    def test_a_later_run_is_added(self):
+        done, _ = compare("--relays", "ringpost", "--works", "small,single",
+                          "--repeats", "1", "--scale", "0.01", "--append",
+                          "--json", self.runs)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([(r["work"], r["repeat"]) for r in self.read()],
+                         [("small", 0), ("small", 1), ("single", 1)])
+
+    def test_tables_without_another_run(self):
+        picture = self.runs + ".svg"
+        done, _ = compare("--relays", "ringpost", "--repeats", "0", "--json",
+                          self.runs, "--append", "--targets", "--plot",
+                          picture)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.read()), 1)
+        self.assertRegex(done.stdout, r"(?m)^ringpost +[\d,]+ ")
+        self.assertRegex(done.stdout, r"ringpost : Postfix +>= 10 +not measur")
+        with open(picture) as f:
+            self.assertIn("<svg", f.read())
+
+    def test_a_damaged_file_is_named(self):
+        with open(self.runs, "w") as f:
+            f.write("{")
+        done, _ = compare("--relays", "ringpost", "--repeats", "0", "--json",
+                          self.runs, "--append")
+        self.assertEqual(done.returncode, 69)
+        self.assertIn(self.runs, done.stderr)
+
+
+class Targets(unittest.TestCase):
+    """What is made of medians."""
+
+    def result(self, relay, work, **figures):
+        measure = module("measure")
+        made = dict.fromkeys(
+            (f.name for f in dataclasses.fields(measure.Result)), 0)
+        made.update(relay=relay, work=work, messages=1000, octets=10 ** 9,
+                    delivered_seconds=1.0, cpu_seconds=1.0)
+        return measure.Result(**{**made, **figures})
+
+    def judge(self, results, durable=("postfix",), floors=()):
+        found = module("targets").judge(results, durable, floors)
+        return {v.target: v for v in found if v.met is not None}
+
+    def test_speed_is_own_above_the_other(self):
+        found = self.judge([
+            self.result("ringpost", "small", delivered_seconds=1.0),
+            self.result("postfix", "small", delivered_seconds=12.0)])
+        verdict = found["4 KiB: delivered/s, ringpost : Postfix"]
+        self.assertEqual((verdict.measured, verdict.met), ("12.00", True))
+
+    def test_cpu_is_the_other_above_own(self):
+        found = self.judge([self.result("ringpost", "small", cpu_seconds=2),
+                            self.result("postfix", "small", cpu_seconds=6)])
+        verdict = found["4 KiB: CPU for a message, Postfix : ringpost"]
+        self.assertEqual((verdict.measured, verdict.met), ("3.00", False))
+
+    def test_the_best_is_the_fastest_durable_one(self):
+        found = self.judge([
+            self.result("ringpost", "medium", delivered_seconds=1.0),
+            self.result("slow", "medium", delivered_seconds=20.0),
+            self.result("postfix", "medium", delivered_seconds=6.0),
+            self.result("careless", "medium", delivered_seconds=2.0),
+        ], durable=("slow", "postfix"))
+        verdict = found["100 KiB: delivered/s, ringpost : best durable"]
+        self.assertEqual((verdict.measured, verdict.met),
+                         ("6.00 (postfix)", True))
+
+    def test_cpu_of_large_mail_against_the_thriftiest_and_the_floor(self):
+        floor = module("floor")
+        found = self.judge(
+            [self.result("ringpost", "large", cpu_seconds=2.0),
+             self.result("exim", "large", cpu_seconds=30.0),
+             self.result("postfix", "large", cpu_seconds=8.0)],
+            durable=("exim", "postfix"),
+            floors=[floor.Floor(aead=0.25, sending=0.2, receiving=0.3)])
+        best = found["10 MiB: CPU for a GB, best durable : ringpost"]
+        self.assertEqual((best.measured, best.met), ("4.00 (postfix)", False))
+        own = found["10 MiB: CPU for a GB, ringpost : floor"]
+        self.assertEqual((own.measured, own.met), ("2.00", True))
+
+    def test_memory_is_of_a_thousand_connections(self):
+        found = self.judge([self.result("ringpost", "thousand",
+                                        peak_memory=65 << 20)])
+        verdict = found["1,000 connections: peak memory, MiB"]
+        self.assertEqual((verdict.measured, verdict.met), ("65.00", False))
+
+
 class Refusals(unittest.TestCase):
     def test_unknown_relay(self):
         done, _ = compare("--relays", "pigeon")
@@ -74,11 +199,18 @@ class Refusals(unittest.TestCase):
     def test_a_relay_that_cannot_run_is_named(self):
         if os.path.exists("/usr/sbin/exim4"):
             self.skipTest("Exim is installed on this machine")
-        done, report = compare("--relays", "ringpost,exim", "--works",
-                               "small", "--repeats", "1", "--scale", "0.01")
+        done, report = compare("--relays", "ringpost,exim,opensmtpd,haraka",
+                               "--works", "small", "--repeats", "1",
+                               "--scale", "0.01")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("exim: not run here: no Exim", done.stdout)
-        self.assertIn("exim", report["not_run"])
+        for name in ("exim", "opensmtpd", "haraka"):
+            self.assertIn("compare --fetch gets it", report["not_run"][name])
+
+    def test_more_needs_a_file(self):
+        done, _ = compare_plain("--append")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--append needs --json", done.stderr)
 
     def test_nothing_can_run(self):
         if os.path.exists("/usr/sbin/exim4"):
