@@ -11,6 +11,7 @@
 #include "gateway/config/config_change.h"
 #include "gateway/config/config_events.h"
 #include "gateway/config/config_keys.h"
+#include "gateway/config/config_webhook.h"
 
 /* What config_ref() counts; struct config stays plain values. */
 struct counted {
@@ -43,6 +44,9 @@ static void config_free(struct config *config)
 	free(config->admin.socket);
 	free(config->admin.group);
 	free(config->inject.socket);
+	for (size_t i = 0; i < config->webhook_count; i++)
+		config_webhook_free(&config->webhooks[i]);
+	free(config->webhooks);
 	free(config->log.file);
 	config_lines_free(&config->lines);
 	for (size_t i = 0; i < config->log.delivery_count; i++)

@@ -157,6 +157,22 @@ struct config_retry {
 	uint64_t expire; /* ns after acceptance: give up */
 };
 
+/* An application that hears of what becomes of messages. */
+struct config_webhook {
+	char *url;
+	char *secret_file; /* NULL: not signed */
+	char *ca_file;	   /* NULL: the system's trust anchors */
+	unsigned *events;  /* enum event_kind; NULL: all */
+	size_t event_count;
+	uint32_t kinds;	  /* 1 << enum event_kind of them */
+	unsigned batch;	  /* events, at most */
+	uint64_t delay;	  /* ns: for more of them */
+	uint64_t timeout; /* ns: of a request */
+	uint64_t expire;  /* ns: then a batch is given up */
+	uint64_t memory;  /* octets of events that wait */
+	uint32_t line, column;
+};
+
 struct config {
 	char *file;
 	char *hostname;
@@ -194,6 +210,8 @@ struct config {
 	struct {
 		char *socket; /* for local mail; never NULL */
 	} inject;
+	struct config_webhook *webhooks;
+	size_t webhook_count;
 	enum config_line_ends bare_line_ends; /* bare CR or LF in DATA */
 	struct {
 		enum config_log_format format;

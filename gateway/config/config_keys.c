@@ -13,6 +13,7 @@
 #include "gateway/inject/inject_client.h"
 #include "gateway/config/config_address.h"
 #include "gateway/config/config_value.h"
+#include "gateway/config/config_webhook.h"
 #include "gateway/spool/spool.h"
 
 #define MS  UINT64_C(1000000)
@@ -490,6 +491,10 @@ static const struct config_key root_rows[] = {
 	{.name = "bounce", .kind = CONFIG_MAPPING, .table = &bounce_table},
 	{.name = "admin", .kind = CONFIG_MAPPING, .table = &admin_table},
 	{.name = "inject", .kind = CONFIG_MAPPING, .table = &inject_table},
+	{.name = "webhooks", .kind = CONFIG_LIST,
+	 .offset = offsetof(struct config, webhooks),
+	 .elements = &config_webhook_elements,
+	 .expects = "a list of {url: ..., secret_file: ..., ...}"},
 	{.name = "bare_line_ends", .kind = CONFIG_CHOICE,
 	 .offset = offsetof(struct config, bare_line_ends),
 	 .fallback = CONFIG_REFUSE, .choices = line_end_choices},

@@ -71,6 +71,13 @@ struct event {
 bool event_wanted(void);
 void event_publish(const struct event *event);
 
+/* event_listen() - @fn hears of each event as a line of JSON (without its line
+ * feed, borrowed for the call), from any thread, and may not block. By the
+ * control thread, with no worker running; NULL: nobody. */
+void event_listen(void (*fn)(void *arg, enum event_kind kind, const char *json,
+			     size_t len),
+		  void *arg);
+
 /* event_type() - "Reception", "Delivery"...; static. */
 const char *event_type(enum event_kind kind);
 

@@ -26,12 +26,21 @@ static struct {
 	struct event_log logs[LOGS_MAX];
 	size_t count;
 	char hostname[256];
+	void (*listener)(void *arg, enum event_kind kind, const char *json,
+			 size_t len);
+	void *listener_arg;
 	atomic_bool wanted;
 } the_events;
 
 bool event_wanted(void)
 {
 	return atomic_load_explicit(&the_events.wanted, memory_order_relaxed);
+}
+
+static void want(void)
+{
+	atomic_store(&the_events.wanted,
+		     the_events.count > 0 || the_events.listener);
 }
 
 static int open_one(struct event_log *log, const struct config_event_log *given)
@@ -60,8 +69,17 @@ int event_log_open(const struct config *config,
 		}
 		the_events.count++;
 	}
-	atomic_store(&the_events.wanted, the_events.count > 0);
+	want();
 	return 0;
+}
+
+void event_listen(void (*fn)(void *arg, enum event_kind kind, const char *json,
+			     size_t len),
+		  void *arg)
+{
+	the_events.listener = fn;
+	the_events.listener_arg = arg;
+	want();
 }
 
 int event_log_reopen(void)
@@ -79,22 +97,12 @@ int event_log_reopen(void)
 
 void event_log_close(void)
 {
-	atomic_store(&the_events.wanted, false);
 	while (the_events.count > 0)
 		log_target_close(&the_events.logs[--the_events.count].target);
+	want();
 }
 
 /* --- writing --- */
-
-static void write_json(struct event_log *log, const struct event *event,
-		       const struct timespec *now,
-		       const struct log_field *fields)
-{
-	struct log_line line;
-
-	log_line_record(&line, now, event_type(event->kind), fields);
-	log_target_write(&log->target, line.text, line.len);
-}
 
 static void write_journal(struct event_log *log, const struct event *event,
 			  const struct log_field *fields)
@@ -122,6 +130,31 @@ static bool only_postfix(enum event_kind kind)
 	return kind == EVENT_CONNECTED || kind == EVENT_DISCONNECTED;
 }
 
+/* The line is made once, for whoever wants it. */
+static void write_json(const struct event *event, const struct timespec *now,
+		       const struct log_field *fields)
+{
+	struct log_line line;
+
+	log_line_record(&line, now, event_type(event->kind), fields);
+	for (size_t i = 0; i < the_events.count; i++)
+		if (the_events.logs[i].format == CONFIG_EVENT_JSON)
+			log_target_write(&the_events.logs[i].target, line.text,
+					 line.len);
+	if (the_events.listener)
+		the_events.listener(the_events.listener_arg, event->kind,
+				    line.text, line.len - 1);
+}
+
+static bool json_wanted(void)
+{
+	bool wanted = the_events.listener;
+
+	for (size_t i = 0; i < the_events.count; i++)
+		wanted |= the_events.logs[i].format == CONFIG_EVENT_JSON;
+	return wanted;
+}
+
 void event_publish(const struct event *event)
 {
 	struct log_field fields[EVENT_FIELDS];
@@ -136,12 +169,11 @@ void event_publish(const struct event *event)
 
 		if (log->format == CONFIG_EVENT_POSTFIX)
 			write_postfix(log, event, &now);
-		else if (only_postfix(event->kind))
-			continue;
-		else if (log->format == CONFIG_EVENT_JSON)
-			write_json(log, event, &now, fields);
-		else
+		else if (log->format == CONFIG_EVENT_JOURNALD &&
+			 !only_postfix(event->kind))
 			write_journal(log, event, fields);
 	}
+	if (!only_postfix(event->kind) && json_wanted())
+		write_json(event, &now, fields);
 	errno = saved;
 }

@@ -214,6 +214,8 @@ static int start(struct serve *s, struct config *config)
 	if (result == EX_OK)
 		result = serve_make_shared(s);
 	if (result == EX_OK)
+		result = serve_open_webhooks(s);
+	if (result == EX_OK)
 		result = serve_start_workers(s);
 	if (result == EX_OK)
 		result = serve_open_admin(s);
@@ -277,6 +279,7 @@ int gateway_serve(struct config *config)
 	watch_free(&s.tried);
 	free(s.turns);
 	snapshot_unref(&s.snapshot);
+	webhooks_close(&s.webhooks);
 	event_log_close();
 	close(s.signal_fd);
 	log_info("serve.stopped", L_INT("status", result));

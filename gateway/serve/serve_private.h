@@ -11,6 +11,7 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/inject/inject_door.h"
 #include "gateway/serve/watch.h"
+#include "gateway/webhook/webhook.h"
 #include "gateway/worker/snapshot.h"
 #include "gateway/worker/worker.h"
 
@@ -30,6 +31,7 @@ struct serve {
 	struct admin_server *admin;
 	struct inject_door *door; /* of local mail */
 	uint64_t begun;		  /* ns of CLOCK_MONOTONIC */
+	struct webhooks *webhooks;
 	bool finishing;		  /* nothing is changed any more */
 
 	/* serve_sockets.c, serve_restart.c */
@@ -59,6 +61,9 @@ int serve_make_shared(struct serve *s);
 void serve_unmake_shared(struct serve *s);
 /* Requests of operators, once the workers are there. */
 int serve_open_admin(struct serve *s);
+
+/* serve_webhooks.c: before the workers are there. */
+int serve_open_webhooks(struct serve *s);
 
 /* serve_inject.c: the socket for local mail, once the workers are there. */
 int serve_open_inject(struct serve *s);
