@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 
 import report
 from floor import Floor
@@ -62,6 +63,7 @@ def read(path):
 
 
 def write(path, machine, works, saved):
-    with open(path, "w") as f:
+    with open(f"{path}.part", "w") as f:
         f.write(report.as_json(machine, saved.versions, saved.skipped, works,
                                saved.results, saved.floors) + "\n")
+    os.replace(f"{path}.part", path)
