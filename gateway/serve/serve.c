@@ -51,26 +51,6 @@ static int make_snapshot(struct serve *s, struct config *config)
 	return r == 0 ? EX_OK : r == -EINVAL ? EX_CONFIG : EX_OSERR;
 }
 
-static void reopen_logs(void)
-{
-	int r = log_reopen(), delivery = event_log_reopen();
-
-	if (r == 0)
-		r = delivery;
-	if (r < 0)
-		log_error("serve.reopen", L_STR("error", strerror(-r)));
-}
-
-/* Rotated logs, and a configuration that may have changed. */
-static void on_hangup(struct serve *s)
-{
-	json_t *unused;
-
-	reopen_logs();
-	unused = serve_reload(s, "SIGHUP");
-	json_decref(unused);
-}
-
 /* A second, or less where signs of life are wanted more often. */
 static uint64_t tick(const struct serve *s)
 {
@@ -88,7 +68,7 @@ static int serve_until_signal(struct serve *s)
 		int signal = serve_wait_signal(s, tick(s));
 
 		if (signal == SIGHUP)
-			on_hangup(s);
+			json_decref(serve_reload(s, "SIGHUP"));
 		else if (signal == SIGUSR2 && !s->restarting)
 			json_decref(serve_restart(s, "SIGUSR2"));
 		else if (signal != 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "gateway/config/config_change.h"
+#include "gateway/event/event_log.h"
 #include "gateway/log/log.h"
 #include "gateway/serve/notify.h"
 #include "gateway/serve/serve_private.h"
@@ -292,6 +293,17 @@ static void end(struct reload *r)
 
 /* --- the whole --- */
 
+/* They may have been rotated. */
+static void reopen_logs(void)
+{
+	int r = log_reopen(), delivery = event_log_reopen();
+
+	if (r == 0)
+		r = delivery;
+	if (r < 0)
+		log_error("serve.reopen", L_STR("error", strerror(-r)));
+}
+
 static bool reload(struct reload *r)
 {
 	struct serve *s = r->s;
@@ -326,6 +338,7 @@ json_t *serve_reload(struct serve *s, const char *by)
 	json_t *said;
 	bool good;
 
+	reopen_logs();
 	log_info("reload.begin", L_STR("by", by));
 	notify_reloading();
 	begin(&r, s);

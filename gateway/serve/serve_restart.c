@@ -100,7 +100,11 @@ static bool check(const struct serve *s, char *why, size_t room)
 	close(ends[1]);
 	if (r < 0) {
 		close(ends[0]);
-		snprintf(why, room, "%s: %s", s->program, strerror(-r));
+		snprintf(why, room, "%s: %s%s", s->program, strerror(-r),
+			 r == -EACCES || r == -EPERM
+				 ? "; a sandbox may forbid to start programs, "
+				   "'systemctl restart' does not need that"
+				 : "");
 		return false;
 	}
 	(void)read_all(ends[0], why, room);
