@@ -36,7 +36,7 @@ static void test_all_mistakes_in_the_order_of_the_file(void **state)
 		"test.yaml:6:1: unknown key 'offlaod' (did you mean "
 		"'offload'?); expected hostname, spool, listen, "
 		"relay_from, offload, body_path, routes, destinations, limits, "
-		"timeouts, retry, resolver, bounce, admin, inject, "
+		"timeouts, retry, resolver, bounce, admin, inject, webhooks, "
 		"bare_line_ends, log, workers or uring\n"
 		"test.yaml:7:22: 'recipients' is '5' (too small); "
 		"expected a number from 100 to 100000\n"
