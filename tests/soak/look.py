@@ -16,7 +16,7 @@ def status(pid):
 
 def look(pid):
     now = status(pid)
-    return {"time": time.monotonic(), "pid": pid,
+    return {"time": time.monotonic(),
             "own": now["RssAnon"], "mapped": now["RssFile"],
             "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
             "threads": len(os.listdir(f"/proc/{pid}/task"))}

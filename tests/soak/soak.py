@@ -187,9 +187,18 @@ class Soak:
         time.sleep(0.5)  # or it would never be read
         self.relay.write_config()
 
-    def restart(self):
+    def stop_and_start(self):
         self.relay.stop()
         self.relay.start()
+        self.born = time.monotonic()
+
+    def restart(self):
+        """Into the same program, refusing nobody."""
+        done = harness.run_program("restart", "--config",
+                                   self.relay.write_config())
+        if done.returncode != 0:
+            self.failures.append("restart: " + done.stderr)
+        self.born = time.monotonic()
 
     def operate(self):
         """Restarts in the first third only: then one process has to live long
@@ -201,7 +210,8 @@ class Soak:
                 self.bad_configuration]
         while not self.ended.wait(dice.uniform(0.5, 1.5) * pause):
             early = time.monotonic() - begun < self.seconds / 3
-            act = dice.choice(acts + [self.restart] * early)
+            act = dice.choice(
+                acts + [self.stop_and_start, self.restart] * early)
             act()
             self.count("operator: " + act.__name__)
 
@@ -230,6 +240,7 @@ class Soak:
 
     def run(self):
         self.relay.start()
+        self.born = time.monotonic()
         self.idle = look.look(self.relay.process.pid)
         operator, others = self.threads()
         for thread in [operator] + others:
@@ -290,8 +301,7 @@ class Soak:
         return "\n".join(done.stdout.strip().splitlines()[-10:])
 
     def last_life(self):
-        pid = self.looks[-1]["pid"]
-        return [each for each in self.looks if each["pid"] == pid]
+        return [each for each in self.looks if each["time"] > self.born]
 
     def judge(self):
         """Lines to print; failures are in self.failures."""
