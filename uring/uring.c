@@ -162,6 +162,9 @@ static unsigned turn_dispatch(struct uring *ring)
 	unsigned events = 0;
 	unsigned n;
 
+	if (ring->backend->ops->overflowed)
+		ring->stats.cq_overflow +=
+			ring->backend->ops->overflowed(ring->backend);
 	/* Taken out before any handler runs: what handlers cause belongs to
 	 * the next turn. */
 	n = ring->backend->ops->reap(ring->backend, cqes, URING_TURN_CQES);

@@ -99,6 +99,8 @@ struct uring_stats {
 	uint64_t cancelled;   /* operations that ended -ECANCELED */
 	uint64_t nobufs;      /* receives that ended -ENOBUFS */
 	uint64_t sq_full;     /* submissions forced by a full SQ */
+	uint64_t cq_overflow; /* turns in which the kernel had more completions
+			       * than its queue has room for */
 	uint64_t stale;	      /* CQEs of operations that are gone: a bug */
 };
 

@@ -35,6 +35,8 @@ struct uring_backend_ops {
 	 * submitted or -errno (-ETIME is reported as success; after -EBUSY and
 	 * -EAGAIN some SQEs are still queued: reap, and submit again). */
 	int (*submit)(struct uring_backend *, uint64_t wait_ns);
+	/* Does the kernel hold completions back, for want of room? NULL: never. */
+	bool (*overflowed)(struct uring_backend *);
 	/* Copy out at most @max completions and mark them seen. */
 	unsigned (*reap)(struct uring_backend *, struct uring_cqe *cqes,
 			 unsigned max);

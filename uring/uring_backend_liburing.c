@@ -144,6 +144,11 @@ static int real_submit(struct uring_backend *backend, uint64_t wait_ns)
 	return ret > 0 ? ret : 0;
 }
 
+static bool real_overflowed(struct uring_backend *backend)
+{
+	return io_uring_cq_has_overflow(&real_of(backend)->ring);
+}
+
 static unsigned real_reap(struct uring_backend *backend, struct uring_cqe *cqes,
 			  unsigned max)
 {
@@ -216,6 +221,7 @@ static const struct uring_backend_ops real_ops = {
 	.probe = real_probe,
 	.get_sqe = real_get_sqe,
 	.submit = real_submit,
+	.overflowed = real_overflowed,
 	.reap = real_reap,
 	.buf_ring_register = real_buf_ring_register,
 	.buf_ring_unregister = real_buf_ring_unregister,

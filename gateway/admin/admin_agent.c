@@ -14,7 +14,7 @@
 struct admin_agent {
 	struct uring *ring;
 	struct queue *queue;
-	void (*stats)(void *arg, struct spool_stats *out); /* NULL: none */
+	void (*stats)(void *arg, struct worker_stats *out); /* NULL: none */
 	void *stats_arg;
 	struct admin_job *first, **last; /* in turns */
 	bool ticking;			 /* a NOP is in flight */
@@ -43,7 +43,7 @@ struct admin_agent *admin_agent_create(struct uring *ring, struct queue *queue)
 }
 
 void admin_agent_measure(struct admin_agent *agent,
-			 void (*stats)(void *arg, struct spool_stats *out),
+			 void (*stats)(void *arg, struct worker_stats *out),
 			 void *arg)
 {
 	agent->stats = stats;
@@ -142,8 +142,8 @@ static void begin(struct admin_agent *agent, struct admin_port *port)
 	if (!agent->stopping)
 		job = admin_job_create(agent->queue, port);
 	if (job) {
-		if (agent->stats && port->request->command == ADMIN_SUMMARY)
-			agent->stats(agent->stats_arg, &job->counts.spool);
+		if (agent->stats && admin_job_measures(job))
+			agent->stats(agent->stats_arg, &job->counts.worker);
 		push(agent, job);
 		return;
 	}

@@ -22,10 +22,10 @@ struct uring;
 
 /* admin_agent_create() - @ring and @queue are borrowed. NULL: no memory. */
 struct admin_agent *admin_agent_create(struct uring *ring, struct queue *queue);
-/* admin_agent_measure() - @stats(@arg) fills in what is known of the worker's
- * logs, for summaries; from the worker's thread. */
+/* admin_agent_measure() - @stats(@arg) fills in what the worker has counted,
+ * for summaries; from the worker's thread. */
 void admin_agent_measure(struct admin_agent *agent,
-			 void (*stats)(void *arg, struct spool_stats *out),
+			 void (*stats)(void *arg, struct worker_stats *out),
 			 void *arg);
 /* admin_agent_destroy() - when not busy; accepts NULL; clears. */
 void admin_agent_destroy(struct admin_agent **agent);

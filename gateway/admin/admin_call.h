@@ -6,10 +6,13 @@
 #include <errno.h>
 
 #include "gateway/admin/admin_core.h"
+#include "gateway/admin/admin_status.h"
 #include "gateway/admin/admin_summary.h"
 
 struct admin_core {
 	struct admin_core_config config;
+	struct worker_stats *last; /* of each worker, as `status` has seen it;
+				    * owned */
 };
 
 /* What came from one worker. */
@@ -34,6 +37,7 @@ struct admin_call {
 	uint64_t last_id;	       /* list: of the last row */
 	struct admin_summary *summary; /* NULL until the first row */
 	size_t said;		       /* summary: rows */
+	struct admin_status *status;   /* NULL until the first row */
 };
 
 /* What a command makes of its rows; finish() says the last line. */
@@ -43,6 +47,10 @@ struct admin_step {
 	void (*finish)(struct admin_call *call);
 };
 extern const struct admin_step admin_steps[ADMIN_COMMANDS];
+
+/* admin_status.c */
+void admin_status_rows(struct admin_call *call);
+void admin_status_finish(struct admin_call *call);
 
 /* admin_call_line() - pass a line on; @line is taken. */
 void admin_call_line(struct admin_call *call, json_t *line);

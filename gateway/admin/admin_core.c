@@ -24,11 +24,15 @@ struct admin_core *admin_core_create(const struct admin_core_config *config)
 	struct admin_worker *workers =
 		calloc(config->worker_count, sizeof(*workers));
 
-	if (!core || !workers) {
+	struct worker_stats *last = calloc(config->worker_count, sizeof(*last));
+
+	if (!core || !workers || !last) {
 		free(core);
 		free(workers);
+		free(last);
 		return NULL;
 	}
+	core->last = last;
 	memcpy(workers, config->workers,
 	       config->worker_count * sizeof(*workers));
 	core->config = *config;
@@ -45,6 +49,7 @@ void admin_core_destroy(struct admin_core **pointer)
 	if (!core)
 		return;
 	free((void *)(uintptr_t)core->config.workers);
+	free(core->last);
 	free(core);
 	*pointer = NULL;
 }
@@ -142,7 +147,7 @@ static void add_counts(struct admin_call *call)
 		call->counts.failed += port->counts.failed;
 		call->counts.unwanted += port->counts.unwanted;
 		call->no_memory |= port->counts.no_memory;
-		spool_stats_add(&call->counts.spool, &port->counts.spool);
+		worker_stats_add(&call->counts.worker, &port->counts.worker);
 	}
 }
 
@@ -159,7 +164,8 @@ static void finish(struct admin_call *call)
 	if (!call->finishing)
 		add_counts(call);
 	call->finishing = true;
-	if (call->refused)
+	/* Somebody looks at a relay that stops: its last figures. */
+	if (call->refused && call->request->command != ADMIN_STATUS)
 		admin_call_fail(call, "unavailable",
 				"the relay is stopping, or has too many "
 				"requests; try again");
@@ -205,8 +211,12 @@ struct admin_call *admin_call_begin(struct admin_core *core, const char *text,
 	r = admin_request_parse(text, len, core->config.wall_clock(),
 				&call->request, &error);
 	if (r == 0) {
-		snprintf(call->request->by, sizeof(call->request->by), "uid %u",
-			 (unsigned)who->uid);
+		if (who->from)
+			snprintf(call->request->by, sizeof(call->request->by),
+				 "%s", who->from);
+		else
+			snprintf(call->request->by, sizeof(call->request->by),
+				 "uid %u", (unsigned)who->uid);
 		if (admin_steps[call->request->command].begin)
 			admin_steps[call->request->command].begin(call);
 		if (!call->over && !open_ports(call))
@@ -242,6 +252,7 @@ void admin_call_end(struct admin_call **pointer)
 	if (!call)
 		return;
 	let_go(call);
+	admin_status_free(&call->status);
 	admin_summary_free(&call->summary);
 	admin_request_unref(&call->request);
 	free(call);

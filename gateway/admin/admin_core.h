@@ -27,11 +27,16 @@ struct admin_worker {
 };
 
 struct admin_core;
+struct host_meter;
 
 struct admin_core_config {
 	const struct admin_worker *workers; /* copied */
 	unsigned worker_count;
 	struct suspended *suspended; /* borrowed; NULL: none can be */
+	/* For `status`; both may be NULL. ready(): any thread. */
+	struct host_meter *meter; /* borrowed */
+	bool (*ready)(void *arg);
+	void *ready_arg;
 	/* Some call has news: admin_call_pump() all of them, soon. Any thread. */
 	void (*news)(void *arg);
 	void *arg;
@@ -51,6 +56,8 @@ void admin_core_destroy(struct admin_core **core); /* with no call left */
 struct admin_who {
 	uid_t uid;
 	pid_t pid;
+	const char *from; /* over HTTP: an address; borrowed as long as its
+			   * calls; NULL: uid and pid say it */
 };
 
 /* Where lines go. */

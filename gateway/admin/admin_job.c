@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gateway/queue/deferrals.h"
+
 /* Domains cost more than entries. */
 #define DOMAIN_COST 2
 /* On top of looking at it: records, a line of the log. */
@@ -26,7 +28,7 @@ struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 		admin_trace_begin(job);
 		return job;
 	}
-	if (request->command == ADMIN_SUMMARY || request->destination) {
+	if (admin_job_measures(job) || request->destination) {
 		job->domains = queue_domains_begin(queue);
 		if (job->domains)
 			return job;
@@ -35,6 +37,13 @@ struct admin_job *admin_job_create(struct queue *queue, struct admin_port *port)
 	}
 	queue_look_begin(&job->look, queue, &request->filter, request->after);
 	return job;
+}
+
+bool admin_job_measures(const struct admin_job *job)
+{
+	enum admin_command command = job->port->request->command;
+
+	return command == ADMIN_SUMMARY || command == ADMIN_STATUS;
 }
 
 void admin_job_free(struct admin_job **pointer)
@@ -76,6 +85,27 @@ static bool summary_turn(struct admin_job *job, int budget)
 {
 	return queue_domains_on(job->domains, budget / DOMAIN_COST, on_domain,
 				job);
+}
+
+/* --- status --- */
+
+static void put_deferrals(struct admin_job *job)
+{
+	const struct deferrals *deferrals = queue_deferrals(job->queue);
+
+	for (unsigned i = 0; i < DEFERRALS_MAX; i++)
+		if (deferrals->rows[i].at)
+			(void)put(job, admin_row_deferral(&deferrals->rows[i]));
+}
+
+static bool status_turn(struct admin_job *job, int budget)
+{
+	if (!job->shown) {
+		job->shown = true;
+		put_deferrals(job);
+		return true;
+	}
+	return summary_turn(job, budget);
 }
 
 /* --- list --- */
@@ -226,6 +256,8 @@ static bool turn(struct admin_job *job, int budget)
 	switch (job->port->request->command) {
 	case ADMIN_SUMMARY:
 		return summary_turn(job, budget);
+	case ADMIN_STATUS:
+		return status_turn(job, budget);
 	case ADMIN_LIST:
 		return list_turn(job, budget);
 	case ADMIN_SHOW:

@@ -52,7 +52,7 @@ struct admin_job {
 	uint64_t page_end; /* id of the last message that is in it */
 	bool page_over;
 	/* show */
-	bool shown;	 /* all but the bytes */
+	bool shown;	 /* all but the bytes; status: deferrals */
 	bool gone;	 /* before all of it was shown */
 	unsigned ends;	 /* octets of the CRLF CRLF behind headers */
 	uint64_t offset; /* in the body */
@@ -62,6 +62,8 @@ struct admin_job {
  * it is not). */
 struct admin_job *admin_job_create(struct queue *queue,
 				   struct admin_port *port);
+/* admin_job_measures() - it wants counts.worker. */
+bool admin_job_measures(const struct admin_job *job);
 /* admin_job_turn() - do about @budget units (queue_look.h). DONE was told to
  * the port. */
 enum admin_job_result admin_job_turn(struct admin_job *job, int budget);

@@ -200,6 +200,16 @@ static json_t *domain_json(const struct admin_row *row, uint64_t now)
 	return o;
 }
 
+static json_t *deferral_json(const struct admin_row *row)
+{
+	return json_pack("{s:o, s:o, s:o, s:i, s:o, s:o}", "time",
+			 admin_json_time(row->arrival), "domain",
+			 admin_json_text(row->domain), "destination",
+			 admin_json_text(row->destination), "code",
+			 (int)row->code, "reply", admin_json_text(row->reply),
+			 "at", admin_json_text(row->sender));
+}
+
 static json_t *trace_json(const struct admin_row *row)
 {
 	static const char *const kinds[] = {
@@ -238,6 +248,8 @@ json_t *admin_row_json(const struct admin_row *row, uint64_t now)
 		return bytes_json(row);
 	case ADMIN_ROW_TRACE:
 		return trace_json(row);
+	case ADMIN_ROW_DEFERRAL:
+		return deferral_json(row);
 	}
 	return NULL;
 }

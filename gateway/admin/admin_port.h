@@ -12,20 +12,20 @@
 
 #include "gateway/admin/admin_request.h"
 #include "gateway/admin/admin_row.h"
-#include "gateway/spool/spool.h"
+#include "gateway/metrics/worker_stats.h"
 
 /* Octets of rows that wait for the control thread, per worker. */
 #define ADMIN_PORT_FULL (256 * 1024)
 
 /* What became of what was asked for. */
 struct admin_counts {
-	uint64_t seen;	   /* entries that fitted */
-	uint64_t changed;  /* of them, those that were changed */
-	uint64_t busy;	   /* in delivery: left alone */
-	uint64_t failed;   /* could not be: no memory, no disk */
-	uint64_t unwanted; /* were so already */
-	bool no_memory;	   /* the answer is not whole */
-	struct spool_stats spool; /* summary: of the worker's logs */
+	uint64_t seen;		    /* entries that fitted */
+	uint64_t changed;	    /* of them, those that were changed */
+	uint64_t busy;		    /* in delivery: left alone */
+	uint64_t failed;	    /* could not be: no memory, no disk */
+	uint64_t unwanted;	    /* were so already */
+	bool no_memory;		    /* the answer is not whole */
+	struct worker_stats worker; /* summary, status */
 };
 
 struct admin_port {

@@ -15,6 +15,8 @@
 
 #define DEFAULT_LIMIT	 100
 #define ADMIN_REASON_MAX 200
+/* Destinations with most mail, beside all others together. */
+#define ADMIN_STATUS_ROWS 20
 
 /* What a command takes beside its name. */
 enum takes {
@@ -50,6 +52,7 @@ static const struct {
 	[ADMIN_RELOAD] = {"reload", 0},
 	[ADMIN_RESTART] = {"restart", 0},
 	[ADMIN_INSTANCE] = {"instance", 0},
+	[ADMIN_STATUS] = {"status", TAKES_LIMIT},
 };
 
 const char *admin_command_name(enum admin_command command)
@@ -386,7 +389,10 @@ static bool read_all(struct reading *r, json_t *root)
 		return refuse(r, "expected a JSON object");
 	if (!read_command(r, root))
 		return false;
-	request->limit = request->command == ADMIN_LIST ? DEFAULT_LIMIT : 0;
+	if (request->command == ADMIN_LIST)
+		request->limit = DEFAULT_LIMIT;
+	else if (request->command == ADMIN_STATUS)
+		request->limit = ADMIN_STATUS_ROWS;
 	json_object_foreach(root, key,
 			    value) if (!read_key(r, key, value)) return false;
 	if (!check_needs(r))

@@ -39,6 +39,7 @@ enum admin_command {
 	ADMIN_RELOAD,	/* the relay's own: admin_core_config.control */
 	ADMIN_RESTART,	/* likewise */
 	ADMIN_INSTANCE, /* likewise: which program runs, since when */
+	ADMIN_STATUS,
 	ADMIN_COMMANDS
 };
 

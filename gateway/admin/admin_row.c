@@ -2,6 +2,7 @@
 /* Making rows (admin_row.h). */
 #include "gateway/admin/admin_row.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,25 @@ struct admin_row *admin_row_recipient(const struct queue_entry *e,
 		m.row->reply = keep(&m, e->reply);
 	}
 	m.row->recipient = keep(&m, recipient);
+	return m.row;
+}
+
+struct admin_row *admin_row_deferral(const struct deferral *d)
+{
+	char reply[sizeof(d->enhanced) + sizeof(d->reply) + 8];
+	const char *texts[] = {d->domain, d->destination, reply, d->where};
+	struct making m;
+
+	snprintf(reply, sizeof(reply), "%u%s%s %s", d->code,
+		 d->enhanced[0] ? " " : "", d->enhanced, d->reply);
+	if (!make(&m, ADMIN_ROW_DEFERRAL, texts, 4, 0))
+		return NULL;
+	m.row->arrival = d->at;
+	m.row->code = d->code;
+	m.row->domain = keep(&m, d->domain);
+	m.row->destination = keep(&m, d->destination);
+	m.row->reply = keep(&m, reply);
+	m.row->sender = keep(&m, d->where);
 	return m.row;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "gateway/outbound/outbound_trace.h"
+#include "gateway/queue/deferrals.h"
 #include "gateway/queue/queue_look.h"
 
 enum admin_row_kind {
@@ -20,6 +21,7 @@ enum admin_row_kind {
 	ADMIN_ROW_RECIPIENT, /* one of its recipients */
 	ADMIN_ROW_BYTES,     /* a piece of it */
 	ADMIN_ROW_TRACE,     /* a line of a dialogue */
+	ADMIN_ROW_DEFERRAL,  /* what deferred some recipient */
 };
 
 /* A recipient whose result is final: one more state. */
@@ -45,6 +47,8 @@ struct admin_row {
 	uint64_t reply_at;
 	unsigned sessions, limit;
 	bool unreachable, suspended, fallback;
+	/* DEFERRAL: arrival is its time, reply all of it, sender where it was
+	 * said */
 	/* TRACE: arrival is its time, reply its text, client the relay,
 	 * destination the host, state the kind */
 	uint64_t dropped; /* before it */
@@ -63,6 +67,7 @@ struct admin_row *admin_row_message(const struct queue_entry *entry,
 /* @entry: the delivery that has it; NULL: its result is final. */
 struct admin_row *admin_row_recipient(const struct queue_entry *entry,
 				      const char *recipient);
+struct admin_row *admin_row_deferral(const struct deferral *deferral);
 struct admin_row *admin_row_trace(const struct outbound_trace_line *line,
 				  uint64_t now, uint64_t dropped);
 struct admin_row *admin_row_bytes(uint64_t id, const void *bytes, size_t len);

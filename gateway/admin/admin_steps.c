@@ -91,7 +91,8 @@ static void summary_done(struct admin_call *call, size_t count)
 		json_object_set_new(line, queue_state_name(i),
 				    json_integer((json_int_t)total->count[i]));
 	json_object_set_new(line, "suspended", suspended_json(call));
-	json_object_set_new(line, "spool", spool_json(&call->counts.spool));
+	json_object_set_new(line, "spool",
+			    spool_json(&call->counts.worker.spool));
 	admin_call_line(call, line);
 }
 
@@ -216,7 +217,7 @@ static void log_done(const struct admin_call *call)
 		 L_STR("destination", request->destination),
 		 L_STR("to", request->to.text),
 		 L_STR("reason", request->reason), L_UINT("uid", call->who.uid),
-		 L_UINT("pid", call->who.pid));
+		 L_UINT("pid", call->who.pid), L_STR("from", call->who.from));
 }
 
 static void action_finish(struct admin_call *call)
@@ -279,7 +280,8 @@ static void trace_begin(struct admin_call *call)
 		       call->request->ids
 			       ? log_id_text(call->request->ids[0], id)
 			       : NULL),
-		 L_UINT("uid", call->who.uid), L_UINT("pid", call->who.pid));
+		 L_UINT("uid", call->who.uid), L_UINT("pid", call->who.pid),
+		 L_STR("from", call->who.from));
 }
 
 static void trace_finish(struct admin_call *call)
@@ -348,6 +350,7 @@ const struct admin_step admin_steps[ADMIN_COMMANDS] = {
 	[ADMIN_MOVE] = {NULL, no_rows, action_finish},
 	[ADMIN_SUSPEND] = {suspend_begin, no_rows, suspend_finish},
 	[ADMIN_RESUME] = {suspend_begin, no_rows, suspend_finish},
+	[ADMIN_STATUS] = {NULL, admin_status_rows, admin_status_finish},
 	[ADMIN_TRACE] = {trace_begin, trace_rows, trace_finish},
 	[ADMIN_RELOAD] = {control_begin, no_rows, trace_finish},
 	[ADMIN_RESTART] = {control_begin, no_rows, trace_finish},

@@ -77,7 +77,7 @@ static struct outbound_session *open_session(struct cutthrough_hop *hop,
 					     int *error)
 {
 	struct cutthrough *pool = hop->pool;
-	unsigned turn = (unsigned)outbound_stats(pool->outbound)->connections;
+	unsigned turn = (unsigned)outbound_connections(pool->outbound);
 	struct sockaddr_storage address;
 	struct outbound_target target = {
 		.hop = hop->hop,
@@ -345,8 +345,8 @@ const struct cutthrough_stats *cutthrough_stats(const struct cutthrough *pool)
 	return &pool->stats;
 }
 
-const struct outbound_stats *cutthrough_outbound_stats(
-	const struct cutthrough *pool)
+void cutthrough_outbound_stats(const struct cutthrough *pool,
+			       struct outbound_stats *out)
 {
-	return outbound_stats(pool->outbound);
+	outbound_stats(pool->outbound, out);
 }

@@ -11,6 +11,7 @@
 #include "gateway/inbound/inbound_admission.h"
 #include "gateway/inbound/inbound_session.h"
 #include "gateway/log/log.h"
+#include "gateway/metrics/sum.h"
 #include "uring/uring.h"
 
 /* Slots beyond max_sessions, for connections that only hear their 421. */
@@ -53,9 +54,25 @@ unsigned inbound_sessions(const struct inbound *inbound)
 	return inbound->count + inbound->notifying;
 }
 
-const struct inbound_stats *inbound_stats(const struct inbound *inbound)
+void inbound_stats(const struct inbound *inbound, struct inbound_stats *out)
 {
-	return &inbound->stats;
+	*out = inbound->stats;
+	out->sessions = inbound->admitted;
+	for (const struct inbound_session *s = inbound->sessions; s;
+	     s = s->next) {
+		struct ktls_stream_info info;
+
+		if (!s->open || !s->admitted || s->counted)
+			continue;
+		ktls_stream_info(&s->stream, &info);
+		tls_stats_open(&out->tls, &info);
+	}
+}
+
+void inbound_stats_add(struct inbound_stats *to,
+		       const struct inbound_stats *from)
+{
+	SUM_INTO(to, from);
 }
 
 static struct inbound_session *take_slot(struct inbound *inbound)
@@ -120,7 +137,7 @@ static void drop(struct inbound *inbound, int fd)
 {
 	struct uring_target target = {.fn = closed, .owner = inbound};
 
-	inbound->stats.refused++;
+	inbound->stats.turned[INBOUND_TURNED_MANY]++;
 	if (!uring_close(inbound->config.env->ring, target, fd))
 		close(fd);
 }
@@ -158,10 +175,21 @@ static enum inbound_reply_id admit(struct inbound_session *s)
 	return REPLY_TOO_MANY_CONNECTIONS;
 }
 
+static void count_turned(struct inbound *inbound, enum inbound_reply_id reply)
+{
+	enum inbound_turned turned = INBOUND_TURNED_MANY;
+
+	if (reply == REPLY_SHUTDOWN)
+		turned = INBOUND_TURNED_SHUTDOWN;
+	else if (reply == REPLY_TOO_MANY_OF_CLIENT)
+		turned = INBOUND_TURNED_OF_CLIENT;
+	inbound->stats.turned[turned]++;
+}
+
 /* An implicit TLS port can't say it in clear. */
 static void turn_away(struct inbound_session *s, enum inbound_reply_id reply)
 {
-	s->pool->stats.refused++;
+	count_turned(s->pool, reply);
 	inbound_log_refused(s, reply);
 	if (s->listener->config->tls == CONFIG_LISTEN_IMPLICIT) {
 		inbound_begin(s, INBOUND_ABORTING);
@@ -187,7 +215,7 @@ void inbound_accept(struct inbound *inbound, int fd,
 	s->opened = uring_now(inbound->config.env->ring);
 	if (ktls_stream_open(&s->stream, inbound->config.env, fd,
 			     inbound_on_stream, s) < 0) {
-		inbound->stats.refused++;
+		inbound->stats.turned[INBOUND_TURNED_MANY]++;
 		inbound_release(s);
 		return;
 	}

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "gateway/config/config.h"
+#include "gateway/inbound/inbound_end.h"
+#include "gateway/metrics/tls_stats.h"
 #include "gateway/spool/spool.h"
 #include "ktls/ktls_stream.h"
 
@@ -39,9 +41,9 @@ struct inbound_local {
 };
 
 struct inbound_config {
-	const struct config *config;	     /* borrowed, outlives inbound */
-	const struct ktls_env *env;	     /* borrowed */
-	struct spool *spool;		     /* borrowed */
+	const struct config *config; /* borrowed, outlives inbound */
+	const struct ktls_env *env;  /* borrowed */
+	struct spool *spool;	     /* borrowed */
 	/* For routes that are cut through; borrowed; NULL: none is. */
 	struct cutthrough *cutthrough;
 	struct inbound_admission *admission; /* borrowed */
@@ -78,11 +80,34 @@ void inbound_abort(struct inbound *inbound);
 /* inbound_sessions() - sessions, and notifications being stored. */
 unsigned inbound_sessions(const struct inbound *inbound);
 
-struct inbound_stats {
-	uint64_t connections, refused, messages, bytes, tls_handshakes,
-		tls_failures, rejected_recipients, protocol_errors;
-	uint64_t offload[2][2]; /* [direction][in kernel?] sessions */
+/* Why a connection was turned away. */
+enum inbound_turned {
+	INBOUND_TURNED_MANY,	  /* limits.connections, or no memory */
+	INBOUND_TURNED_OF_CLIENT, /* limits.connections_per_client */
+	INBOUND_TURNED_SHUTDOWN,
+	INBOUND_TURNED_KINDS
 };
-const struct inbound_stats *inbound_stats(const struct inbound *inbound);
+
+/* Replies that refuse something are counted by code, from 400 on. */
+enum {
+	INBOUND_CODE_FIRST = 400,
+	INBOUND_CODES = 200,
+};
+
+/* Numbers only: inbound_stats_add(). */
+struct inbound_stats {
+	uint64_t connections; /* let in */
+	uint64_t turned[INBOUND_TURNED_KINDS];
+	uint64_t ended[INBOUND_ENDS];
+	uint64_t messages, bytes; /* accepted */
+	uint64_t rejected_recipients, protocol_errors;
+	uint64_t refusals[INBOUND_CODES];
+	uint64_t sessions; /* now; only in a copy */
+	struct tls_stats tls;
+};
+/* inbound_stats() - a copy, with what is open now. _add(): @to is of both. */
+void inbound_stats(const struct inbound *inbound, struct inbound_stats *out);
+void inbound_stats_add(struct inbound_stats *to,
+		       const struct inbound_stats *from);
 
 #endif

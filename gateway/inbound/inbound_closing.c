@@ -5,15 +5,16 @@
 
 #include "gateway/inbound/inbound_session.h"
 
-static void count_tls(struct inbound_session *s)
+static void count(struct inbound_session *s)
 {
 	struct ktls_stream_info info;
 
+	ktls_stream_info(&s->stream, &info);
+	tls_stats_ended(&s->pool->stats.tls, &info);
+	s->pool->stats.ended[s->end]++;
+	s->counted = true;
 	if (!s->secure)
 		return;
-	ktls_stream_info(&s->stream, &info);
-	for (int dir = KTLS_TX; dir < KTLS_DIRECTIONS; dir++)
-		s->pool->stats.offload[dir][info.offload[dir]]++;
 	ktls_traffic_add(&s->pool->traffic[s->listener->index],
 			 ktls_traffic_worth(info.bytes_in, s->messages));
 }
@@ -34,7 +35,7 @@ void inbound_hang_up(struct inbound_session *s, enum ktls_close how)
 	assert(s->open);
 	if (s->admitted) {
 		inbound_log_closed(s);
-		count_tls(s);
+		count(s);
 	}
 	if (how == KTLS_CLOSE_FLUSH)
 		inbound_flush(s);
@@ -78,7 +79,7 @@ void inbound_note_failure(struct inbound_session *s)
 	ktls_stream_failure(&s->stream, &failure);
 	inbound_log_failed(s);
 	s->rekeyed = failure.kind == KTLS_FAILURE_REKEY;
-	s->why = s->rekeyed ? "new keys" : "failed";
+	s->end = s->rekeyed ? INBOUND_END_NEW_KEYS : INBOUND_END_FAILED;
 }
 
 /* Many clients leave without close_notify. With nothing under way nothing was
@@ -90,7 +91,7 @@ enum inbound_state inbound_command_on_failed(struct inbound_session *s)
 	ktls_stream_failure(&s->stream, &failure);
 	if (failure.kind != KTLS_FAILURE_TRUNCATED || s->tx || s->line)
 		return inbound_on_failed(s);
-	s->why = "no close_notify";
+	s->end = INBOUND_END_NO_CLOSE_NOTIFY;
 	return INBOUND_CLOSING;
 }
 
@@ -106,6 +107,6 @@ enum inbound_state inbound_on_failed(struct inbound_session *s)
 
 enum inbound_state inbound_on_abort(struct inbound_session *s)
 {
-	s->why = "aborted";
+	s->end = INBOUND_END_ABORTED;
 	return INBOUND_ABORTING;
 }

@@ -147,10 +147,11 @@ static enum inbound_state run_line(struct inbound_session *s, enum line line,
 }
 
 static enum inbound_state give_up(struct inbound_session *s,
-				  enum inbound_reply_id reply, const char *why)
+				  enum inbound_reply_id reply,
+				  enum inbound_end end)
 {
 	inbound_say(s, reply);
-	s->why = why;
+	s->end = end;
 	return INBOUND_CLOSING;
 }
 
@@ -175,11 +176,11 @@ static enum inbound_state judge(struct inbound_session *s,
 	if (next != INBOUND_COMMAND)
 		return next;
 	if (s->errors >= config->limits.errors)
-		return give_up(s, REPLY_TOO_MANY_ERRORS, "too many errors");
+		return give_up(s, REPLY_TOO_MANY_ERRORS, INBOUND_END_ERRORS);
 	if (must_stop(s))
-		return give_up(s, REPLY_SHUTDOWN, "shutdown");
+		return give_up(s, REPLY_SHUTDOWN, INBOUND_END_SHUTDOWN);
 	if (needs_keys(s))
-		return give_up(s, REPLY_NEW_KEYS, "new keys");
+		return give_up(s, REPLY_NEW_KEYS, INBOUND_END_NEW_KEYS);
 	inbound_timer_arm(s, config->timeouts.command);
 	return INBOUND_COMMAND;
 }
@@ -193,7 +194,8 @@ enum inbound_state inbound_command_on_input(struct inbound_session *s)
 		enum line line = next_line(s, &len);
 
 		if (line == LINE_NO_MEMORY)
-			return give_up(s, REPLY_NO_MEMORY, "no memory");
+			return give_up(s, REPLY_NO_MEMORY,
+				       INBOUND_END_NO_MEMORY);
 		if (line == LINE_NONE)
 			return s->ended ? INBOUND_CLOSING : INBOUND_COMMAND;
 		next = judge(s, run_line(s, line, len));
@@ -211,12 +213,12 @@ enum inbound_state inbound_command_enter(struct inbound_session *s)
 
 enum inbound_state inbound_command_on_timeout(struct inbound_session *s)
 {
-	return give_up(s, REPLY_TIMEOUT, "timeout");
+	return give_up(s, REPLY_TIMEOUT, INBOUND_END_TIMEOUT);
 }
 
 enum inbound_state inbound_command_on_shutdown(struct inbound_session *s)
 {
 	if (!must_stop(s))
 		return INBOUND_COMMAND;
-	return give_up(s, REPLY_SHUTDOWN, "shutdown");
+	return give_up(s, REPLY_SHUTDOWN, INBOUND_END_SHUTDOWN);
 }

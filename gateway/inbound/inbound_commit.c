@@ -161,7 +161,7 @@ enum inbound_state inbound_commit_on_failed(struct inbound_session *s)
 
 enum inbound_state inbound_commit_on_abort(struct inbound_session *s)
 {
-	s->why = "aborted";
+	s->end = INBOUND_END_ABORTED;
 	return INBOUND_ORPHAN;
 }
 

@@ -31,7 +31,7 @@ enum inbound_state inbound_do_data(struct inbound_session *s,
 
 static enum inbound_state cut_off(struct inbound_session *s)
 {
-	s->why = "end of input within a message";
+	s->end = INBOUND_END_CUT_OFF;
 	return INBOUND_CLOSING;
 }
 
@@ -76,7 +76,7 @@ enum inbound_state inbound_data_on_room(struct inbound_session *s)
 enum inbound_state inbound_body_on_timeout(struct inbound_session *s)
 {
 	inbound_say(s, REPLY_TIMEOUT);
-	s->why = "timeout";
+	s->end = INBOUND_END_TIMEOUT;
 	return INBOUND_CLOSING;
 }
 
@@ -91,7 +91,7 @@ static bool take_size(struct inbound_session *s,
 			      &s->chunk_last) == 0)
 		return true;
 	inbound_refuse(s, REPLY_CHUNK_SIZE, command->args);
-	s->why = "wrong chunk size";
+	s->end = INBOUND_END_CHUNK_SIZE;
 	return false;
 }
 
@@ -228,7 +228,7 @@ enum inbound_state inbound_discard_on_input(struct inbound_session *s)
 		return cut_off(s);
 	if (s->discarded > DISCARD_MAX(limit)) {
 		inbound_say(s, s->refusal);
-		s->why = "too much to discard";
+		s->end = INBOUND_END_DISCARDED;
 		return INBOUND_CLOSING;
 	}
 	inbound_timer_arm(s, data_time(s));

@@ -76,7 +76,7 @@ enum inbound_state inbound_do_mail(struct inbound_session *s,
 
 	if (limit > 0 && s->messages >= limit) {
 		inbound_say(s, REPLY_TOO_MANY_MESSAGES);
-		s->why = "too many messages";
+		s->end = INBOUND_END_MESSAGES;
 		return INBOUND_CLOSING;
 	}
 	why = check_sender(s, command, &path, &params);

@@ -20,6 +20,11 @@ static void forget(struct inbound_session *s)
 	s->extended = false;
 }
 
+static void failed(struct inbound_session *s, enum tls_failed how)
+{
+	tls_stats_failed(&s->pool->stats.tls, how);
+}
+
 enum inbound_state inbound_tls_enter(struct inbound_session *s)
 {
 	const struct config *config = s->pool->config.config;
@@ -35,8 +40,8 @@ enum inbound_state inbound_tls_enter(struct inbound_session *s)
 	/* -EBADMSG: clear text came in behind STARTTLS. */
 	if (ktls_stream_start_tls(&s->stream, s->listener->ctx, NULL,
 				  config->offload) < 0) {
-		s->pool->stats.tls_failures++;
-		s->why = "TLS could not start";
+		failed(s, TLS_FAILED_OTHER);
+		s->end = INBOUND_END_TLS_START;
 		return INBOUND_ABORTING;
 	}
 	return INBOUND_TLS;
@@ -44,8 +49,11 @@ enum inbound_state inbound_tls_enter(struct inbound_session *s)
 
 enum inbound_state inbound_tls_on_secure(struct inbound_session *s)
 {
+	struct ktls_stream_info info;
+
 	s->secure = true;
-	s->pool->stats.tls_handshakes++;
+	ktls_stream_info(&s->stream, &info);
+	tls_stats_secured(&s->pool->stats.tls, &info);
 	return s->listener->config->tls == CONFIG_LISTEN_IMPLICIT
 		       ? INBOUND_GREETING
 		       : INBOUND_COMMAND;
@@ -56,27 +64,30 @@ enum inbound_state inbound_tls_on_readable(struct inbound_session *s)
 {
 	if (!s->ended)
 		return INBOUND_TLS;
-	s->pool->stats.tls_failures++;
-	s->why = "closed in the handshake";
+	failed(s, TLS_FAILED_CLOSED);
+	s->end = INBOUND_END_TLS_CLOSED;
 	return INBOUND_ABORTING;
 }
 
 enum inbound_state inbound_tls_on_failed(struct inbound_session *s)
 {
-	s->pool->stats.tls_failures++;
+	struct ktls_failure_info failure;
+
+	ktls_stream_failure(&s->stream, &failure);
+	failed(s, tls_stats_failure(failure.kind));
 	return inbound_on_failed(s);
 }
 
 enum inbound_state inbound_tls_on_timeout(struct inbound_session *s)
 {
-	s->pool->stats.tls_failures++;
-	s->why = "TLS timeout";
+	failed(s, TLS_FAILED_TIMEOUT);
+	s->end = INBOUND_END_TLS_TIMEOUT;
 	return INBOUND_ABORTING;
 }
 
 /* 421 can't be said in here. */
 enum inbound_state inbound_tls_on_shutdown(struct inbound_session *s)
 {
-	s->why = "shutdown";
+	s->end = INBOUND_END_SHUTDOWN;
 	return INBOUND_ABORTING;
 }

@@ -150,5 +150,6 @@ void inbound_log_closed(const struct inbound_session *s)
 		 L_STR("resumed", words.resumed),
 		 L_STR("offload", words.offload), L_STR("why", words.why),
 		 L_UINT("messages", s->messages), L_UINT("bytes", s->bytes),
-		 L_SECONDS("seconds", now - s->opened), L_STR("end", s->why));
+		 L_SECONDS("seconds", now - s->opened),
+		 L_STR("end", inbound_end_text(s->end)));
 }

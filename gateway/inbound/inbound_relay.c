@@ -285,7 +285,7 @@ static enum inbound_state refuse_chunk(struct inbound_session *s,
 static enum inbound_state starved(struct inbound_session *s)
 {
 	if (s->ended) {
-		s->why = "end of input within a message";
+		s->end = INBOUND_END_CUT_OFF;
 		return INBOUND_CLOSING;
 	}
 	arm(s);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/inbound/inbound_session.h"
@@ -98,10 +99,18 @@ static void say_text(struct inbound_session *s, const char *text)
 		inbound_printf(s, "%s\r\n", text);
 }
 
+static void count_code(struct inbound_session *s, unsigned code)
+{
+	if (code >= INBOUND_CODE_FIRST &&
+	    code < INBOUND_CODE_FIRST + INBOUND_CODES)
+		s->pool->stats.refusals[code - INBOUND_CODE_FIRST]++;
+}
+
 static void say_answer(struct inbound_session *s)
 {
 	const struct cutthrough_answer *answer = cutthrough_answer(s->tx->leg);
 
+	count_code(s, answer->code);
 	/* With its code and line end within RFC 5321's 512 octets. */
 	inbound_printf(s, "%u %.500s\r\n", answer->code, answer->text);
 }
@@ -119,6 +128,8 @@ void inbound_refuse(struct inbound_session *s, enum inbound_reply_id id,
 		s->errors++;
 		s->pool->stats.protocol_errors++;
 	}
+	/* Our texts begin with their codes. */
+	count_code(s, (unsigned)strtoul(replies[id].text, NULL, 10));
 	inbound_log_rejected(s, id, subject);
 }
 

@@ -196,10 +196,11 @@ struct inbound_session {
 	/* for the log and for limits */
 	unsigned errors; /* refused commands that count */
 	unsigned idle;	 /* commands since the last message that did nothing */
-	unsigned messages; /* accepted */
-	uint64_t bytes;	   /* their bodies' */
-	uint64_t logged;   /* refusals already in the log, 1 << reply */
-	const char *why; /* why it ended; static; NULL: QUIT or end of input */
+	unsigned messages;    /* accepted */
+	uint64_t bytes;	      /* their bodies' */
+	uint64_t logged;      /* refusals already in the log, 1 << reply */
+	enum inbound_end end; /* why it ended */
+	bool counted;	      /* its connection is in the statistics */
 };
 
 struct inbound {

@@ -72,7 +72,7 @@ enum inbound_state inbound_do_starttls(struct inbound_session *s,
 
 	if (ktls_stream_peek(&s->stream, &data) > 0) {
 		inbound_say(s, REPLY_INJECTION);
-		s->why = "clear text behind STARTTLS";
+		s->end = INBOUND_END_INJECTION;
 		return INBOUND_CLOSING;
 	}
 	inbound_say(s, REPLY_START_TLS);

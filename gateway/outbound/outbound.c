@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/metrics/sum.h"
 #include "gateway/outbound/outbound_session.h"
 #include "uring/uring.h"
 
@@ -246,7 +247,28 @@ unsigned outbound_sessions(const struct outbound *pool)
 	return pool->count;
 }
 
-const struct outbound_stats *outbound_stats(const struct outbound *pool)
+void outbound_stats(const struct outbound *pool, struct outbound_stats *out)
 {
-	return &pool->stats;
+	*out = pool->stats;
+	out->sessions = pool->count;
+	for (const struct outbound_session *s = pool->sessions; s;
+	     s = s->next) {
+		struct ktls_stream_info info;
+
+		if (s->state >= OUTBOUND_CLOSING)
+			continue;
+		ktls_stream_info(&s->stream, &info);
+		tls_stats_open(&out->tls, &info);
+	}
+}
+
+void outbound_stats_add(struct outbound_stats *to,
+			const struct outbound_stats *from)
+{
+	SUM_INTO(to, from);
+}
+
+uint64_t outbound_connections(const struct outbound *pool)
+{
+	return pool->stats.connections;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "gateway/config/config.h"
+#include "gateway/metrics/tls_stats.h"
 #include "gateway/outbound/next_hop.h"
 #include "gateway/smtp/smtp_reply.h"
 #include "gateway/spool/spool.h"
@@ -223,11 +224,31 @@ void outbound_shutdown(struct outbound *outbound);
 void outbound_abort(struct outbound *outbound);
 unsigned outbound_sessions(const struct outbound *outbound);
 
-struct outbound_stats {
-	uint64_t connections, failures, messages, bytes, tls_handshakes,
-		tls_resumed, tls_failures, repeats;
-	uint64_t offload[2][2]; /* [direction][in kernel?] sessions */
+/* How far a session had come that no mail could be given to. */
+enum outbound_failed {
+	OUTBOUND_FAILED_CONNECT,
+	OUTBOUND_FAILED_GREETING,
+	OUTBOUND_FAILED_EHLO,
+	OUTBOUND_FAILED_STARTTLS,
+	OUTBOUND_FAILED_TLS,
+	OUTBOUND_FAILED_KINDS
 };
-const struct outbound_stats *outbound_stats(const struct outbound *outbound);
+
+/* Numbers only: outbound_stats_add(). */
+struct outbound_stats {
+	uint64_t connections; /* begun */
+	uint64_t ended;	      /* that had been ready for mail */
+	uint64_t failed[OUTBOUND_FAILED_KINDS];
+	uint64_t messages; /* transactions begun */
+	uint64_t repeats;
+	uint64_t sessions; /* now; only in a copy */
+	struct tls_stats tls;
+};
+/* outbound_stats() - a copy, with what is open now. _add(): @to is of both. */
+void outbound_stats(const struct outbound *outbound,
+		    struct outbound_stats *out);
+void outbound_stats_add(struct outbound_stats *to,
+			const struct outbound_stats *from);
+uint64_t outbound_connections(const struct outbound *outbound); /* begun */
 
 #endif

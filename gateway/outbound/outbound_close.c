@@ -50,6 +50,36 @@ static const char *where_of(const struct outbound_session *s)
 	return "connection";
 }
 
+/* Before it was ready. */
+static enum outbound_failed how_far(const struct outbound_session *s)
+{
+	switch (s->state) {
+	case OUTBOUND_CONNECT:
+		return OUTBOUND_FAILED_CONNECT;
+	case OUTBOUND_GREETING:
+		return OUTBOUND_FAILED_GREETING;
+	case OUTBOUND_STARTTLS:
+		return OUTBOUND_FAILED_STARTTLS;
+	case OUTBOUND_TLS:
+		return OUTBOUND_FAILED_TLS;
+	case OUTBOUND_EHLO:
+	case OUTBOUND_HELO:
+	case OUTBOUND_READY:
+	case OUTBOUND_LENT:
+	case OUTBOUND_ENVELOPE:
+	case OUTBOUND_BODY:
+	case OUTBOUND_FINAL:
+	case OUTBOUND_ANSWERED:
+	case OUTBOUND_RESET:
+	case OUTBOUND_QUIT:
+	case OUTBOUND_CLOSING:
+	case OUTBOUND_CLOSED:
+	case OUTBOUND_STATES:
+		break;
+	}
+	return OUTBOUND_FAILED_EHLO;
+}
+
 enum outbound_state outbound_fail(struct outbound_session *s,
 				  const struct outbound_answer *answer)
 {
@@ -61,7 +91,7 @@ enum outbound_state outbound_fail(struct outbound_session *s,
 			 answer->enhanced);
 		snprintf(s->failure.text, sizeof(s->failure.text), "%s",
 			 answer->text);
-		s->pool->stats.failures++;
+		s->pool->stats.failed[how_far(s)]++;
 	}
 	outbound_answer_open(s, answer);
 	return OUTBOUND_CLOSING;
@@ -204,13 +234,6 @@ enum outbound_state outbound_closing_on_closed(struct outbound_session *s)
 	return OUTBOUND_CLOSED;
 }
 
-static void count_offload(struct outbound_session *s,
-			  const struct ktls_stream_info *info)
-{
-	for (int dir = 0; info->tls && dir < KTLS_DIRECTIONS; dir++)
-		s->pool->stats.offload[dir][info->offload[dir]]++;
-}
-
 /* One line for every connection: what protected it, and why so. */
 void outbound_log_end(struct outbound_session *s)
 {
@@ -224,7 +247,8 @@ void outbound_log_end(struct outbound_session *s)
 
 	ktls_stream_info(&s->stream, &info);
 	ktls_stream_failure(&s->stream, &why);
-	count_offload(s, &info);
+	tls_stats_ended(&s->pool->stats.tls, &info);
+	s->pool->stats.ended += s->was_ready;
 	log_tls_words(&info, &words);
 	log_info("outbound.closed", L_STR("relay", s->relay),
 		 L_STR("tls", words.version), L_STR("cipher", words.cipher),

@@ -132,28 +132,30 @@ enum outbound_state outbound_tls_on_secure(struct outbound_session *s)
 	struct ktls_stream_info info;
 
 	s->secure = true;
-	s->pool->stats.tls_handshakes++;
 	ktls_stream_info(&s->stream, &info);
-	s->pool->stats.tls_resumed += info.agreed.resumed;
+	tls_stats_secured(&s->pool->stats.tls, &info);
 	/* RFC 3207 4.2: forget what the server said in clear. */
 	return OUTBOUND_EHLO;
 }
 
 /* From STARTTLS on: the server offered what it can't do. */
-static void note_failure(struct outbound_session *s)
+static void note_failure(struct outbound_session *s, enum tls_failed how)
 {
 	s->tls_failed = true;
-	s->pool->stats.tls_failures++;
+	tls_stats_failed(&s->pool->stats.tls, how);
 }
 
 enum outbound_state outbound_tls_on_lost(struct outbound_session *s)
 {
-	note_failure(s);
+	struct ktls_failure_info failure;
+
+	ktls_stream_failure(&s->stream, &failure);
+	note_failure(s, tls_stats_failure(failure.kind));
 	return outbound_on_lost(s);
 }
 
 enum outbound_state outbound_tls_on_timeout(struct outbound_session *s)
 {
-	note_failure(s);
+	note_failure(s, TLS_FAILED_TIMEOUT);
 	return outbound_on_timeout(s);
 }

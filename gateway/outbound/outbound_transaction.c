@@ -50,6 +50,7 @@ enum outbound_state outbound_ready_on_wake(struct outbound_session *s)
 		return s->stopping ? OUTBOUND_QUIT : OUTBOUND_READY;
 	s->messages++;
 	s->begun = uring_now(s->pool->config.env->ring);
+	s->pool->stats.messages++;
 	return s->delivery->loan.ops ? OUTBOUND_LENT : OUTBOUND_ENVELOPE;
 }
 

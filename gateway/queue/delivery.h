@@ -77,6 +77,7 @@ struct delivery_run {
 	struct outbound_delivery outbound; /* what the session sees */
 	struct spool_view view;
 	struct delivery *delivery;
+	uint64_t began;	  /* uring_now() at a session; 0: at none */
 	uint64_t wait;	  /* ns; at least, until the next attempt */
 	size_t told;	  /* recipients that a notification speaks of */
 	uint8_t warned;	  /* delivery->warned once it is stored */

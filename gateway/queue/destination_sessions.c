@@ -413,6 +413,7 @@ static struct outbound_delivery *on_next(void *owner,
 	}
 	throttle_message_used(&d->claim);
 	destination_carry(d, place, delivery);
+	delivery->run->began = now_of(d);
 	snprintf(delivery->run->remote, sizeof(delivery->run->remote), "%s",
 		 outbound_host(session));
 	return &delivery->run->outbound;

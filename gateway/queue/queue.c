@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/log/log.h"
+#include "gateway/metrics/sum.h"
 #include "gateway/queue/notify.h"
 #include "gateway/queue/queue_event.h"
 #include "gateway/queue/queue_private.h"
@@ -263,9 +264,19 @@ void queue_stats(const struct queue *queue, struct queue_stats *out)
 	out->waiting = queue->deferred.count;
 }
 
-const struct outbound_stats *queue_outbound_stats(const struct queue *queue)
+void queue_stats_add(struct queue_stats *to, const struct queue_stats *from)
 {
-	return outbound_stats(queue->outbound);
+	SUM_INTO(to, from);
+}
+
+void queue_outbound_stats(const struct queue *queue, struct outbound_stats *out)
+{
+	outbound_stats(queue->outbound, out);
+}
+
+const struct deferrals *queue_deferrals(const struct queue *queue)
+{
+	return &queue->deferrals;
 }
 
 /* --- a message becomes deliveries --- */
@@ -465,11 +476,24 @@ static void note_wait(struct delivery *delivery,
 		delivery->run->wait = rule->duration;
 }
 
-static void count_result(struct queue *queue, enum spool_result result)
+static void count_result(struct delivery *delivery,
+			 const struct delivery_answer *kept,
+			 const struct outbound_answer *answer, uint64_t now)
 {
-	queue->stats.delivered += result == SPOOL_DELIVERED;
-	queue->stats.deferred += result == SPOOL_DEFERRED;
-	queue->stats.failed += result == SPOOL_BOUNCED;
+	struct queue *queue = delivery->domain->queue;
+	const struct destination *d = delivery->destination;
+	uint64_t age = now > delivery->arrival ? now - delivery->arrival : 0;
+
+	queue->stats.delivered += kept->result == SPOOL_DELIVERED;
+	queue->stats.deferred += kept->result == SPOOL_DEFERRED;
+	queue->stats.failed += kept->result == SPOOL_BOUNCED;
+	queue->stats.expired += kept->expired;
+	if (kept->result == SPOOL_DELIVERED)
+		histogram_add(&queue->stats.time, &histogram_queue_time, age);
+	else if (kept->result == SPOOL_DEFERRED)
+		deferrals_note(&queue->deferrals, now,
+			       domain_name(delivery->domain),
+			       d ? d->text : NULL, answer);
 }
 
 /* For those who look at the queue: what was said last. */
@@ -503,7 +527,7 @@ void queue_answered(struct delivery *delivery, size_t index,
 			!(rule && rule->action == CONFIG_BOUNCE);
 	note_wait(delivery, rule);
 	remember(delivery, answer, now);
-	count_result(queue, kept->result);
+	count_result(delivery, kept, answer, now);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
 		   e->reverse_path, kept->result, answer, now);
 	queue_event_answered(delivery, index, answer, now);
@@ -562,6 +586,10 @@ void queue_finished(struct delivery *delivery)
 {
 	struct queue *queue = delivery->domain->queue;
 
+	if (delivery->run->began)
+		histogram_add(&queue->stats.attempt, &histogram_attempt_time,
+			      uring_now(queue->config.env->ring) -
+				      delivery->run->began);
 	/* One that waits takes the others of its delivery along. */
 	if (delivery->run->outbound.repeat && !any_deferred(delivery)) {
 		delivery->repeats++;

@@ -15,10 +15,12 @@
 #include <stdint.h>
 
 #include "gateway/config/config.h"
+#include "gateway/metrics/histogram.h"
 #include "gateway/outbound/outbound.h"
 #include "gateway/spool/spool.h"
 #include "ktls/ktls_stream.h"
 
+struct deferrals;
 struct dns;
 struct queue;
 struct throttles;
@@ -81,16 +83,25 @@ void queue_abort(struct queue *queue);
 /* queue_sessions() - sessions and bounces under way; 0: may be destroyed. */
 unsigned queue_sessions(const struct queue *queue);
 
+/* Numbers only: queue_stats_add(). */
 struct queue_stats {
 	uint64_t added;	    /* messages */
 	uint64_t delivered; /* recipients */
 	uint64_t deferred;  /* recipient attempts */
 	uint64_t failed;    /* recipients, 5xx or expired */
+	uint64_t expired;   /* of them */
 	uint64_t damaged;   /* deliveries set aside */
 	uint64_t ready;	    /* deliveries due, now */
 	uint64_t waiting;   /* deliveries waiting for their time, now */
+	struct histogram time;	  /* of delivered recipients, since acceptance */
+	struct histogram attempt; /* of transactions that ended with answers */
 };
 void queue_stats(const struct queue *queue, struct queue_stats *out);
-const struct outbound_stats *queue_outbound_stats(const struct queue *queue);
+void queue_stats_add(struct queue_stats *to, const struct queue_stats *from);
+/* A copy. */
+void queue_outbound_stats(const struct queue *queue,
+			  struct outbound_stats *out);
+/* queue_deferrals() - the last ones; borrowed, for the thread of the queue. */
+const struct deferrals *queue_deferrals(const struct queue *queue);
 
 #endif

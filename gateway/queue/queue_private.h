@@ -4,6 +4,7 @@
 #define GATEWAY_QUEUE_QUEUE_PRIVATE_H
 
 #include "gateway/outbound/outbound_trace.h"
+#include "gateway/queue/deferrals.h"
 #include "gateway/queue/deferred.h"
 #include "gateway/queue/delivery.h"
 #include "gateway/queue/destination.h"
@@ -41,6 +42,7 @@ struct queue {
 	struct uring_timer due;	   /* for deferred's top */
 	struct ktls_traffic sizes; /* of single messages given to sessions */
 	struct queue_stats stats;
+	struct deferrals deferrals; /* the last ones */
 	unsigned bouncing; /* deliveries whose bounce is being stored */
 	bool stopping;
 };

@@ -273,6 +273,7 @@ uint64_t spool_sync_pending(const struct spool *spool);
 
 enum {
 	SPOOL_BUCKETS = 16,
+	SPOOL_BUCKET_NS = 64000,
 };
 
 struct spool_stats {
@@ -280,7 +281,7 @@ struct spool_stats {
 	 * from the write's begin to the sync's end; ns. */
 	uint64_t batch_sum, batch_max;
 	uint64_t commit_ns, commit_ns_max;
-	/* Commits of up to 2^i messages and results; in up to 2^i * 64 us. What
+	/* Commits of up to 2^i messages and results; in up to 2^i * SPOOL_BUCKET_NS. What
 	 * is more is in the last one. Each commit is in one bucket. */
 	uint64_t batch_buckets[SPOOL_BUCKETS];
 	uint64_t time_buckets[SPOOL_BUCKETS];
@@ -293,6 +294,8 @@ struct spool_stats {
 	uint64_t failures;		/* failed writes or syncs */
 };
 const struct spool_stats *spool_stats(const struct spool *spool);
+/* spool_takes() - what spool_begin() would say now, as far as is known. */
+enum spool_status spool_takes(const struct spool *spool);
 /* spool_stats_add() - @to is of both logs now. */
 void spool_stats_add(struct spool_stats *to, const struct spool_stats *from);
 

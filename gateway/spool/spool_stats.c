@@ -2,8 +2,6 @@
 /* How many messages share a commit, and how long it takes. */
 #include "gateway/spool/spool_private.h"
 
-#define BUCKET_NS UINT64_C(64000)
-
 /* The first bucket whose bound, @unit doubled with each, is not below @value. */
 static unsigned bucket(uint64_t value, uint64_t unit)
 {
@@ -24,7 +22,14 @@ void spool_stats_commit(struct spool_stats *stats, unsigned batch, uint64_t ns)
 	if (stats->commit_ns_max < ns)
 		stats->commit_ns_max = ns;
 	stats->batch_buckets[bucket(batch, 1)]++;
-	stats->time_buckets[bucket(ns, BUCKET_NS)]++;
+	stats->time_buckets[bucket(ns, SPOOL_BUCKET_NS)]++;
+}
+
+enum spool_status spool_takes(const struct spool *spool)
+{
+	if (spool->prepare_status != SPOOL_OK)
+		return spool->prepare_status;
+	return spool->space_low ? SPOOL_FULL : SPOOL_OK;
 }
 
 static uint64_t higher(uint64_t a, uint64_t b)

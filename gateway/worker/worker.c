@@ -186,11 +186,28 @@ static int make_queue(struct worker *w)
 	return r < 0 ? fail("queue", r) : EX_OK;
 }
 
-static void on_stats(void *arg, struct spool_stats *out)
+/* For metrics; all of it is this thread's own. */
+static void on_stats(void *arg, struct worker_stats *out)
 {
 	const struct worker *w = arg;
+	enum spool_status takes = spool_takes(spool_set_own(&w->spools));
 
-	spool_set_stats(&w->spools, out);
+	*out = (struct worker_stats){
+		.workers = 1,
+		.ring = *uring_stats(w->env.ring),
+		.ring_inflight = uring_inflight(w->env.ring),
+		.buffers = RECEIVE_BUFFERS,
+		.buffers_out = uring_bufs_out(w->env.bufs),
+		.relayed = *cutthrough_stats(w->cutthrough),
+		.spool_full = takes == SPOOL_FULL,
+		.spool_failed = takes == SPOOL_FAILED,
+	};
+	inbound_stats(w->inbound, &out->inbound);
+	queue_outbound_stats(w->queue, &out->outbound);
+	cutthrough_outbound_stats(w->cutthrough, &out->cutthrough);
+	queue_stats(w->queue, &out->queue);
+	spool_set_stats(&w->spools, &out->spool);
+	ktls_paths_stats(w->env.paths, &out->paths);
 }
 
 static int make_agent(struct worker *w)
