@@ -27,16 +27,16 @@ struct admin_worker {
 };
 
 struct admin_core;
+struct admin_health;
 struct host_meter;
 
 struct admin_core_config {
 	const struct admin_worker *workers; /* copied */
 	unsigned worker_count;
 	struct suspended *suspended; /* borrowed; NULL: none can be */
-	/* For `status`; both may be NULL. ready(): any thread. */
-	struct host_meter *meter; /* borrowed */
-	bool (*ready)(void *arg);
-	void *ready_arg;
+	/* For `status`; borrowed; both may be NULL. */
+	struct host_meter *meter;
+	const struct admin_health *health;
 	/* Some call has news: admin_call_pump() all of them, soon. Any thread. */
 	void (*news)(void *arg);
 	void *arg;

@@ -156,8 +156,11 @@ struct admin_row *admin_row_deferral(const struct deferral *d)
 	const char *texts[] = {d->domain, d->destination, reply, d->where};
 	struct making m;
 
-	snprintf(reply, sizeof(reply), "%u%s%s %s", d->code,
-		 d->enhanced[0] ? " " : "", d->enhanced, d->reply);
+	/* Our own words do not begin with it. */
+	bool has = strncmp(d->reply, d->enhanced, strlen(d->enhanced)) == 0;
+
+	snprintf(reply, sizeof(reply), "%u %s%s%s", d->code,
+		 has ? "" : d->enhanced, has ? "" : " ", d->reply);
 	if (!make(&m, ADMIN_ROW_DEFERRAL, texts, 4, 0))
 		return NULL;
 	m.row->arrival = d->at;

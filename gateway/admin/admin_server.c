@@ -89,6 +89,8 @@ static int make(struct admin_server *s,
 		.suspended = config->suspended,
 		.control = config->control,
 		.control_arg = config->control_arg,
+		.meter = config->meter,
+		.health = config->health,
 		.news = on_news,
 		.arg = s,
 	};

@@ -27,6 +27,8 @@ struct admin_server_config {
 	json_t *(*control)(void *control_arg, enum admin_command command,
 			   const char *by);
 	void *control_arg;
+	struct host_meter *meter;    /* borrowed, as health; may be NULL */
+	const struct admin_health *health;
 };
 
 /*

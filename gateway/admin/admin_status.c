@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/admin/admin_call.h"
+#include "gateway/admin/admin_health.h"
 #include "gateway/admin/admin_status_json.h"
 #include "gateway/metrics/metrics_view.h"
 
@@ -145,13 +146,16 @@ static void make_view(struct admin_call *call)
 {
 	struct metrics_view *view = &call->status->view;
 	const struct admin_core_config *config = &call->core->config;
+	const char *reasons[ADMIN_HEALTH_REASONS];
 
 	view->now = admin_call_now(call);
 	if (config->meter)
 		host_meter_read(config->meter, &view->host);
-	view->ready = config->ready && config->ready(config->ready_arg);
 	add_workers(call, view);
 	add_rows(call, view);
+	if (config->health)
+		view->ready = admin_health_reasons(config->health, view,
+						   reasons) == 0;
 	call->status->seen = true;
 }
 

@@ -83,22 +83,18 @@ static json_t *fallbacks_json(const struct tls_stats *s)
 
 static json_t *side_json(const struct tls_stats *s)
 {
-	uint64_t handshakes = 0, resumed = 0, failed = 0;
+	uint64_t resumed = 0;
 	json_t *o = json_pack("{s:o, s:o, s:o}", "connections",
 			      directions_json(s->open), "bytes",
 			      directions_json(s->bytes), "fallbacks",
 			      fallbacks_json(s));
 
 	for (unsigned v = 0; v < KTLS_VERSIONS; v++)
-		for (unsigned c = 0; c < KTLS_CIPHERS; c++) {
-			handshakes += s->handshakes[v][c][0];
-			resumed += s->handshakes[v][c][1];
-		}
-	for (unsigned i = 0; i < TLS_FAILED_KINDS; i++)
-		failed += s->failed[i];
-	set(o, "handshakes", handshakes + resumed);
+		for (unsigned c = 0; c < KTLS_CIPHERS; c++)
+			resumed += s->handshakes[v][c][true];
+	set(o, "handshakes", tls_stats_handshakes(s));
 	set(o, "resumed", resumed);
-	set(o, "failed_handshakes", failed);
+	set(o, "failed_handshakes", tls_stats_failures(s));
 	return o;
 }
 

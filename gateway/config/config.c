@@ -47,6 +47,7 @@ static void config_free(struct config *config)
 	for (size_t i = 0; i < config->webhook_count; i++)
 		config_webhook_free(&config->webhooks[i]);
 	free(config->webhooks);
+	config_http_free(&config->admin.http);
 	free(config->log.file);
 	config_lines_free(&config->lines);
 	for (size_t i = 0; i < config->log.delivery_count; i++)

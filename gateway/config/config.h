@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "gateway/config/config_destination.h"
+#include "gateway/config/config_http.h"
 #include "ktls/ktls_paths.h"
 #include "ktls/ktls_types.h"
 #include "uring/uring_caps.h"
@@ -206,6 +207,7 @@ struct config {
 	struct {
 		char *socket; /* of the admin interface; never NULL */
 		char *group;  /* whose members may use it; NULL: none */
+		struct config_http http;
 	} admin;
 	struct {
 		char *socket; /* for local mail; never NULL */

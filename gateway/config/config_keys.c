@@ -307,6 +307,9 @@ static const struct config_key admin_rows[] = {
 	{.name = "group", .kind = CONFIG_WORD,
 	 .offset = offsetof(struct config, admin.group),
 	 .expects = "the group whose members may use it"},
+	{.name = "http", .kind = CONFIG_MAPPING,
+	 .offset = offsetof(struct config, admin.http),
+	 .table = &config_http_table},
 };
 
 static const struct config_key inject_rows[] = {

@@ -14,6 +14,8 @@
 extern const struct config_key config_listen_row;
 extern const struct config_key config_route_row;
 extern const struct config_key config_destination_row;
+/* admin.http, a struct config_http. */
+extern const struct config_table config_http_table;
 /* The whole file. */
 extern const struct config_table config_keys;
 

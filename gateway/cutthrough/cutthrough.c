@@ -77,7 +77,7 @@ static struct outbound_session *open_session(struct cutthrough_hop *hop,
 					     int *error)
 {
 	struct cutthrough *pool = hop->pool;
-	unsigned turn = (unsigned)outbound_connections(pool->outbound);
+	unsigned turn = (unsigned)outbound_stats(pool->outbound)->connections;
 	struct sockaddr_storage address;
 	struct outbound_target target = {
 		.hop = hop->hop,
@@ -345,8 +345,7 @@ const struct cutthrough_stats *cutthrough_stats(const struct cutthrough *pool)
 	return &pool->stats;
 }
 
-void cutthrough_outbound_stats(const struct cutthrough *pool,
-			       struct outbound_stats *out)
+const struct outbound *cutthrough_outbound(const struct cutthrough *pool)
 {
-	outbound_stats(pool->outbound, out);
+	return pool->outbound;
 }

@@ -56,8 +56,8 @@ struct cutthrough_stats {
 	uint64_t copied;       /* body bytes that did not */
 };
 const struct cutthrough_stats *cutthrough_stats(const struct cutthrough *);
-void cutthrough_outbound_stats(const struct cutthrough *cutthrough,
-			       struct outbound_stats *out); /* a copy */
+/* Its sessions with next hops; borrowed, for their statistics. */
+const struct outbound *cutthrough_outbound(const struct cutthrough *cutthrough);
 
 enum cutthrough_event {
 	/* What was asked for has its answer: cutthrough_answer(). */

@@ -54,7 +54,12 @@ unsigned inbound_sessions(const struct inbound *inbound)
 	return inbound->count + inbound->notifying;
 }
 
-void inbound_stats(const struct inbound *inbound, struct inbound_stats *out)
+const struct inbound_stats *inbound_stats(const struct inbound *inbound)
+{
+	return &inbound->stats;
+}
+
+void inbound_stats_now(const struct inbound *inbound, struct inbound_stats *out)
 {
 	*out = inbound->stats;
 	out->sessions = inbound->admitted;

@@ -105,8 +105,11 @@ struct inbound_stats {
 	uint64_t sessions; /* now; only in a copy */
 	struct tls_stats tls;
 };
-/* inbound_stats() - a copy, with what is open now. _add(): @to is of both. */
-void inbound_stats(const struct inbound *inbound, struct inbound_stats *out);
+/* inbound_stats() - borrowed, changes. _now(): a copy, with what is open now.
+ * _add(): @to is of both. */
+const struct inbound_stats *inbound_stats(const struct inbound *inbound);
+void inbound_stats_now(const struct inbound *inbound,
+		       struct inbound_stats *out);
 void inbound_stats_add(struct inbound_stats *to,
 		       const struct inbound_stats *from);
 

@@ -82,6 +82,38 @@ void tls_stats_add(struct tls_stats *to, const struct tls_stats *from)
 	SUM_INTO(to, from);
 }
 
+uint64_t tls_stats_handshakes(const struct tls_stats *stats)
+{
+	uint64_t sum = 0;
+
+	for (unsigned v = 0; v < KTLS_VERSIONS; v++)
+		for (unsigned c = 0; c < KTLS_CIPHERS; c++)
+			sum += stats->handshakes[v][c][false] +
+			       stats->handshakes[v][c][true];
+	return sum;
+}
+
+uint64_t tls_stats_failures(const struct tls_stats *stats)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < TLS_FAILED_KINDS; i++)
+		sum += stats->failed[i];
+	return sum;
+}
+
+uint64_t tls_stats_offloads(const struct tls_stats *stats,
+			    enum ktls_direction dir, bool in_kernel)
+{
+	uint64_t sum = 0;
+
+	if (in_kernel)
+		return stats->offload[dir][KTLS_REASON_NONE];
+	for (unsigned r = KTLS_REASON_NONE + 1; r < KTLS_REASONS; r++)
+		sum += stats->offload[dir][r];
+	return sum;
+}
+
 const char *tls_failed_name(enum tls_failed how)
 {
 	static const char *const names[TLS_FAILED_KINDS] = {

@@ -56,6 +56,13 @@ void tls_stats_open(struct tls_stats *copy,
 		    const struct ktls_stream_info *info);
 void tls_stats_add(struct tls_stats *to, const struct tls_stats *from);
 
+/* Sums: handshakes that succeeded and failed; ended connections with TLS whose
+ * direction was in the kernel, or was not. */
+uint64_t tls_stats_handshakes(const struct tls_stats *stats);
+uint64_t tls_stats_failures(const struct tls_stats *stats);
+uint64_t tls_stats_offloads(const struct tls_stats *stats,
+			    enum ktls_direction dir, bool in_kernel);
+
 const char *tls_failed_name(enum tls_failed how);
 const char *tls_place_name(enum tls_place place);
 

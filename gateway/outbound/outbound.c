@@ -247,7 +247,12 @@ unsigned outbound_sessions(const struct outbound *pool)
 	return pool->count;
 }
 
-void outbound_stats(const struct outbound *pool, struct outbound_stats *out)
+const struct outbound_stats *outbound_stats(const struct outbound *pool)
+{
+	return &pool->stats;
+}
+
+void outbound_stats_now(const struct outbound *pool, struct outbound_stats *out)
 {
 	*out = pool->stats;
 	out->sessions = pool->count;
@@ -266,9 +271,4 @@ void outbound_stats_add(struct outbound_stats *to,
 			const struct outbound_stats *from)
 {
 	SUM_INTO(to, from);
-}
-
-uint64_t outbound_connections(const struct outbound *pool)
-{
-	return pool->stats.connections;
 }

@@ -244,11 +244,12 @@ struct outbound_stats {
 	uint64_t sessions; /* now; only in a copy */
 	struct tls_stats tls;
 };
-/* outbound_stats() - a copy, with what is open now. _add(): @to is of both. */
-void outbound_stats(const struct outbound *outbound,
-		    struct outbound_stats *out);
+/* outbound_stats() - borrowed, changes. _now(): a copy, with what is open now.
+ * _add(): @to is of both. */
+const struct outbound_stats *outbound_stats(const struct outbound *outbound);
+void outbound_stats_now(const struct outbound *outbound,
+			struct outbound_stats *out);
 void outbound_stats_add(struct outbound_stats *to,
 			const struct outbound_stats *from);
-uint64_t outbound_connections(const struct outbound *outbound); /* begun */
 
 #endif

@@ -269,9 +269,9 @@ void queue_stats_add(struct queue_stats *to, const struct queue_stats *from)
 	SUM_INTO(to, from);
 }
 
-void queue_outbound_stats(const struct queue *queue, struct outbound_stats *out)
+const struct outbound *queue_outbound(const struct queue *queue)
 {
-	outbound_stats(queue->outbound, out);
+	return queue->outbound;
 }
 
 const struct deferrals *queue_deferrals(const struct queue *queue)
@@ -476,12 +476,20 @@ static void note_wait(struct delivery *delivery,
 		delivery->run->wait = rule->duration;
 }
 
-static void count_result(struct delivery *delivery,
-			 const struct delivery_answer *kept,
-			 const struct outbound_answer *answer, uint64_t now)
+static void note_deferral(struct delivery *delivery, const char *recipient,
+			  const struct outbound_answer *answer, uint64_t now)
+{
+	const struct destination *d = delivery->destination;
+	const char *at = strrchr(recipient, '@');
+
+	deferrals_note(&delivery->domain->queue->deferrals, now,
+		       at ? at + 1 : recipient, d ? d->text : NULL, answer);
+}
+
+static void count_result(const struct delivery *delivery,
+			 const struct delivery_answer *kept, uint64_t now)
 {
 	struct queue *queue = delivery->domain->queue;
-	const struct destination *d = delivery->destination;
 	uint64_t age = now > delivery->arrival ? now - delivery->arrival : 0;
 
 	queue->stats.delivered += kept->result == SPOOL_DELIVERED;
@@ -490,10 +498,6 @@ static void count_result(struct delivery *delivery,
 	queue->stats.expired += kept->expired;
 	if (kept->result == SPOOL_DELIVERED)
 		histogram_add(&queue->stats.time, &histogram_queue_time, age);
-	else if (kept->result == SPOOL_DEFERRED)
-		deferrals_note(&queue->deferrals, now,
-			       domain_name(delivery->domain),
-			       d ? d->text : NULL, answer);
 }
 
 /* For those who look at the queue: what was said last. */
@@ -527,7 +531,11 @@ void queue_answered(struct delivery *delivery, size_t index,
 			!(rule && rule->action == CONFIG_BOUNCE);
 	note_wait(delivery, rule);
 	remember(delivery, answer, now);
-	count_result(delivery, kept, answer, now);
+	count_result(delivery, kept, now);
+	if (kept->result == SPOOL_DEFERRED)
+		note_deferral(delivery,
+			      e->recipients[delivery->recipients[index]],
+			      answer, now);
 	log_result(delivery, e->recipients[delivery->recipients[index]],
 		   e->reverse_path, kept->result, answer, now);
 	queue_event_answered(delivery, index, answer, now);

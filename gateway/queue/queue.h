@@ -98,9 +98,8 @@ struct queue_stats {
 };
 void queue_stats(const struct queue *queue, struct queue_stats *out);
 void queue_stats_add(struct queue_stats *to, const struct queue_stats *from);
-/* A copy. */
-void queue_outbound_stats(const struct queue *queue,
-			  struct outbound_stats *out);
+/* Its sessions; borrowed, for their statistics. */
+const struct outbound *queue_outbound(const struct queue *queue);
 /* queue_deferrals() - the last ones; borrowed, for the thread of the queue. */
 const struct deferrals *queue_deferrals(const struct queue *queue);
 

@@ -196,9 +196,13 @@ static int start(struct serve *s, struct config *config)
 	if (result == EX_OK)
 		result = serve_open_webhooks(s);
 	if (result == EX_OK)
+		result = serve_open_http(s);
+	if (result == EX_OK)
 		result = serve_start_workers(s);
 	if (result == EX_OK)
 		result = serve_open_admin(s);
+	if (result == EX_OK)
+		result = serve_attach_http(s);
 	if (result == EX_OK)
 		result = serve_open_inject(s);
 	return result;
@@ -208,6 +212,7 @@ static int run(struct serve *s)
 {
 	int signal;
 
+	serve_phase(s, ADMIN_PHASE_SERVING);
 	say_ready(s);
 	signal = serve_until_signal(s);
 	log_info("serve.stopping",
@@ -248,9 +253,11 @@ int gateway_serve(struct config *config)
 	result = start(&s, config);
 	if (result == EX_OK)
 		result = run(&s);
+	serve_phase(&s, ADMIN_PHASE_STOPPING);
 	inject_door_close(&s.door);
 	if (s.started > 0)
 		finish(&s);
+	http_server_close(&s.http);
 	admin_server_close(&s.admin);
 	result = serve_join_workers(&s, result);
 	serve_unmake_shared(&s);
@@ -258,6 +265,7 @@ int gateway_serve(struct config *config)
 	watch_free(&s.seen);
 	watch_free(&s.tried);
 	free(s.turns);
+	host_meter_close(&s.meter);
 	snapshot_unref(&s.snapshot);
 	webhooks_close(&s.webhooks);
 	event_log_close();

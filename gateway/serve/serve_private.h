@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "gateway/admin/admin_health.h"
 #include "gateway/admin/admin_server.h"
+#include "gateway/http/http_server.h"
 #include "gateway/inject/inject_door.h"
 #include "gateway/serve/watch.h"
+#include "gateway/metrics/host_stats.h"
 #include "gateway/webhook/webhook.h"
 #include "gateway/worker/snapshot.h"
 #include "gateway/worker/worker.h"
@@ -50,6 +53,9 @@ struct serve {
 	uint64_t watchdog; /* ns; 0: nobody waits for a sign of life */
 	uint64_t signed_at;
 	uint64_t *turns; /* of each worker, at the last look; owned */
+	struct host_meter *meter;
+	struct admin_health health;
+	struct http_server *http; /* NULL: not wanted */
 };
 
 /* serve.c: ns of CLOCK_MONOTONIC. */
@@ -64,6 +70,12 @@ int serve_open_admin(struct serve *s);
 
 /* serve_webhooks.c: before the workers are there. */
 int serve_open_webhooks(struct serve *s);
+
+/* serve_http.c: health and metrics, before the workers have read their spools;
+ * and with what they say once they are there. */
+int serve_open_http(struct serve *s);
+int serve_attach_http(struct serve *s);
+void serve_phase(struct serve *s, enum admin_phase phase);
 
 /* serve_inject.c: the socket for local mail, once the workers are there. */
 int serve_open_inject(struct serve *s);

@@ -102,6 +102,8 @@ int serve_open_admin(struct serve *s)
 		.suspended = s->shared.suspended,
 		.control = on_control,
 		.control_arg = s,
+		.meter = s->meter,
+		.health = &s->health,
 		.workers = workers,
 		.worker_count = s->started,
 	};

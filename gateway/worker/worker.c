@@ -202,9 +202,10 @@ static void on_stats(void *arg, struct worker_stats *out)
 		.spool_full = takes == SPOOL_FULL,
 		.spool_failed = takes == SPOOL_FAILED,
 	};
-	inbound_stats(w->inbound, &out->inbound);
-	queue_outbound_stats(w->queue, &out->outbound);
-	cutthrough_outbound_stats(w->cutthrough, &out->cutthrough);
+	inbound_stats_now(w->inbound, &out->inbound);
+	outbound_stats_now(queue_outbound(w->queue), &out->outbound);
+	outbound_stats_now(cutthrough_outbound(w->cutthrough),
+			   &out->cutthrough);
 	queue_stats(w->queue, &out->queue);
 	spool_set_stats(&w->spools, &out->spool);
 	ktls_paths_stats(w->env.paths, &out->paths);

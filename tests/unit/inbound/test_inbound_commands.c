@@ -418,7 +418,8 @@ static void test_command_behind_starttls_is_never_obeyed(void **state)
 	client_ask(c, "STARTTLS\r\nMAIL FROM:<evil@example.test>\r\n",
 		   INJECTED);
 	client_expect_end(c);
-	assert_int_equal(inbound_stats(w->inbound)->tls_handshakes, 0);
+	assert_int_equal(tls_stats_handshakes(&inbound_stats(w->inbound)->tls),
+			 0);
 	world_end(w);
 }
 
@@ -441,7 +442,8 @@ static void test_clear_command_instead_of_a_handshake(void **state)
 	client_ask(c, "STARTTLS\r\n", "220 2.0.0 Ready to start TLS\r\n");
 	client_ask(c, "MAIL FROM:<evil@example.test>\r\n", "");
 	assert_true(c->peer.ended);
-	assert_int_equal(inbound_stats(w->inbound)->tls_failures, 1);
+	assert_int_equal(tls_stats_failures(&inbound_stats(w->inbound)->tls),
+			 1);
 	client_close(c);
 	assert_int_equal(inbound_sessions(w->inbound), 0);
 	world_end(w);

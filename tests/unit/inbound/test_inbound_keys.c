@@ -33,8 +33,8 @@ static void expect_offload(struct world *w)
 {
 	const struct inbound_stats *stats = inbound_stats(w->inbound);
 
-	assert_int_equal(stats->offload[KTLS_TX][true], 1);
-	assert_int_equal(stats->offload[KTLS_RX][true], 1);
+	assert_int_equal(tls_stats_offloads(&stats->tls, KTLS_TX, true), 1);
+	assert_int_equal(tls_stats_offloads(&stats->tls, KTLS_RX, true), 1);
 }
 
 /* Where the kernel can change keys nobody notices. */
@@ -180,8 +180,9 @@ static void test_few_bytes_stay_out_of_the_kernel(void **state)
 	}
 	for (int dir = 0; dir < KTLS_DIRECTIONS; dir++) {
 		/* Of the first nothing was known. */
-		assert_int_equal(stats->offload[dir][true], 1);
-		assert_int_equal(stats->offload[dir][false], 2);
+		assert_int_equal(tls_stats_offloads(&stats->tls, dir, true), 1);
+		assert_int_equal(tls_stats_offloads(&stats->tls, dir, false),
+				 2);
 	}
 	world_end(w);
 }

@@ -117,8 +117,12 @@ static void test_end_of_a_session_says_how_it_was_protected(void **state)
 	assert_part(text, "\"why\":\"no_ulp\"");
 	assert_part(text, "\"messages\":1");
 	assert_part(text, "\"bytes\":3");
-	assert_int_equal(inbound_stats(f.w->inbound)->offload[KTLS_TX][0], 1);
-	assert_int_equal(inbound_stats(f.w->inbound)->offload[KTLS_RX][0], 1);
+	assert_int_equal(tls_stats_offloads(&inbound_stats(f.w->inbound)->tls,
+					    KTLS_TX, 0),
+			 1);
+	assert_int_equal(tls_stats_offloads(&inbound_stats(f.w->inbound)->tls,
+					    KTLS_RX, 0),
+			 1);
 	finish(&f);
 }
 
@@ -133,7 +137,9 @@ static void test_plain_session_says_so(void **state)
 	assert_part(text, "\"tls\":\"none\"");
 	assert_part(text, "\"why\":\"plain\"");
 	assert_null(strstr(text, "\"resumed\""));
-	assert_int_equal(inbound_stats(f.w->inbound)->offload[KTLS_TX][0], 0);
+	assert_int_equal(tls_stats_offloads(&inbound_stats(f.w->inbound)->tls,
+					    KTLS_TX, 0),
+			 0);
 	finish(&f);
 }
 

@@ -166,7 +166,8 @@ static void test_starttls_then_mail(void **state)
 	assert_non_null(strstr(world_message(w, 0)->trace, "with ESMTPS\r\n"));
 	client_ask(c, "QUIT\r\n", "221 2.0.0 Bye\r\n");
 	client_expect_end(c);
-	assert_int_equal(inbound_stats(w->inbound)->tls_handshakes, 1);
+	assert_int_equal(tls_stats_handshakes(&inbound_stats(w->inbound)->tls),
+			 1);
 	world_end(w);
 }
 

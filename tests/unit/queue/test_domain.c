@@ -223,7 +223,7 @@ static void domains_of_the_same_hosts_share(void **state)
 	send_to(f, "x@a.test");
 	send_to(f, "x@b.test");
 	assert_int_equal(f->queue->destinations.count, 1);
-	assert_int_equal(queue_outbound_stats(f->queue)->connections, 1);
+	assert_int_equal(outbound_stats(f->queue->outbound)->connections, 1);
 	send_to(f, "x@c.test");
 	assert_int_equal(f->queue->destinations.count, 2);
 	assert_int_equal(f->received, 3);

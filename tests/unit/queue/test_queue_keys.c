@@ -261,17 +261,20 @@ static void assert_queue(const struct fixture *f, unsigned delivered,
 /* Connections that ended with receiving in the kernel, and without. */
 static void assert_offloads(struct fixture *f, unsigned with, unsigned without)
 {
-	const struct outbound_stats *stats = queue_outbound_stats(f->queue);
+	const struct outbound_stats *stats =
+		outbound_stats(queue_outbound(f->queue));
 
 	later(f, 2); /* idle ones end */
-	assert_int_equal(stats->offload[KTLS_RX][true], with);
-	assert_int_equal(stats->offload[KTLS_TX][false], without);
-	assert_int_equal(stats->offload[KTLS_RX][false], without);
+	assert_int_equal(tls_stats_offloads(&stats->tls, KTLS_RX, true), with);
+	assert_int_equal(tls_stats_offloads(&stats->tls, KTLS_TX, false),
+			 without);
+	assert_int_equal(tls_stats_offloads(&stats->tls, KTLS_RX, false),
+			 without);
 }
 
 static uint64_t repeats(const struct fixture *f)
 {
-	return queue_outbound_stats(f->queue)->repeats;
+	return outbound_stats(queue_outbound(f->queue))->repeats;
 }
 
 /* --- new keys that can't be followed --- */
