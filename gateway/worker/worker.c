@@ -17,7 +17,6 @@
 
 /* Receive buffers per worker: a kernel TLS record (16 KiB and its header) fits
  * in one; 512 of them are 10 MiB. */
-#define RECEIVE_BUFFERS	    512
 #define RECEIVE_BUFFER_SIZE 20000
 
 /* --- orders --- */
@@ -144,7 +143,7 @@ static int make_ring(struct worker *w)
 				uring_blocked_reason(r, why, sizeof(why))));
 		return EX_UNAVAILABLE;
 	}
-	r = uring_bufs_create(w->env.ring, RECEIVE_BUFFERS, RECEIVE_BUFFER_SIZE,
+	r = uring_bufs_create(w->env.ring, WORKER_RECEIVE_BUFFERS, RECEIVE_BUFFER_SIZE,
 			      &w->env.bufs);
 	if (r < 0)
 		return fail("receive buffers", r);
@@ -186,37 +185,12 @@ static int make_queue(struct worker *w)
 	return r < 0 ? fail("queue", r) : EX_OK;
 }
 
-/* For metrics; all of it is this thread's own. */
-static void on_stats(void *arg, struct worker_stats *out)
-{
-	const struct worker *w = arg;
-	enum spool_status takes = spool_takes(spool_set_own(&w->spools));
-
-	*out = (struct worker_stats){
-		.workers = 1,
-		.ring = *uring_stats(w->env.ring),
-		.ring_inflight = uring_inflight(w->env.ring),
-		.buffers = RECEIVE_BUFFERS,
-		.buffers_out = uring_bufs_out(w->env.bufs),
-		.relayed = *cutthrough_stats(w->cutthrough),
-		.spool_full = takes == SPOOL_FULL,
-		.spool_failed = takes == SPOOL_FAILED,
-	};
-	inbound_stats_now(w->inbound, &out->inbound);
-	outbound_stats_now(queue_outbound(w->queue), &out->outbound);
-	outbound_stats_now(cutthrough_outbound(w->cutthrough),
-			   &out->cutthrough);
-	queue_stats(w->queue, &out->queue);
-	spool_set_stats(&w->spools, &out->spool);
-	ktls_paths_stats(w->env.paths, &out->paths);
-}
-
 static int make_agent(struct worker *w)
 {
 	w->agent = admin_agent_create(w->env.ring, w->queue);
 	if (!w->agent)
 		return fail("admin", -ENOMEM);
-	admin_agent_measure(w->agent, on_stats, w);
+	admin_agent_measure(w->agent, worker_measure, w);
 	return EX_OK;
 }
 

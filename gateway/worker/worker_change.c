@@ -341,6 +341,7 @@ static void tidy_faces(struct worker *w)
 			continue;
 		}
 		*at = face->next;
+		worker_face_measure(face, &w->past);
 		worker_face_free(&face);
 	}
 }

@@ -9,11 +9,15 @@
 #include "gateway/cutthrough/cutthrough.h"
 #include "gateway/dns/dns.h"
 #include "gateway/inject/inject_desk.h"
+#include "gateway/metrics/worker_stats.h"
 #include "gateway/queue/queue.h"
 #include "gateway/worker/spool_set.h"
 #include "gateway/worker/worker.h"
 #include "uring/uring.h"
 #include "uring/uring_op.h"
+
+/* For receiving, see worker.c. */
+#define WORKER_RECEIVE_BUFFERS 512
 
 /* What clients see of one configuration: sessions end in the one they began
  * with. */
@@ -75,6 +79,7 @@ struct worker {
 	struct worker_listener **listeners; /* owned, as are they */
 	size_t listener_count;
 	struct worker_listener *leaving;
+	struct worker_stats past; /* counted by faces that are gone */
 };
 
 /* --- worker_listen.c --- */
@@ -104,6 +109,13 @@ void worker_take_change(struct worker *worker);
 void worker_tidy(struct worker *worker);
 /* At the end of the thread: the same, whether used or not. */
 void worker_drop_spent(struct worker *worker);
+
+/* --- worker_measure.c --- */
+/* Everything there is to count; for admin_agent_measure(). */
+void worker_measure(void *worker, struct worker_stats *out);
+/* A face's part, added to @sum. */
+void worker_face_measure(const struct worker_face *face,
+			 struct worker_stats *sum);
 
 /* worker.c: a message of a client is stored. */
 void worker_on_message(void *worker, struct spool_message *message);
