@@ -193,6 +193,7 @@ json_t *admin_status_json(const struct metrics_view *v,
 
 	/* For rates: the exact time between two answers. */
 	set(o, "now_ms", v->now / 1000000);
+	set(o, "uptime", v->now / NS - v->host.started);
 	set(o, "workers", v->workers);
 	set(o, "responding", v->responding);
 	json_object_set_new(o, "inbound", inbound_json(&v->stats.inbound));

@@ -93,6 +93,10 @@ static const struct cli_command commands[] = {
 		.summary = "make a running relay the program installed now",
 	},
 	{
+		.name = "top", .main = cli_top,
+		.summary = "show how a running relay is doing",
+	},
+	{
 		.name = "trace", .main = cli_trace,
 		.summary = "show the dialogue of a running relay's sessions",
 	},

@@ -59,6 +59,7 @@ void cli_options_help(const struct cli_command *command, FILE *out);
 int cli_queue(int argc, char **argv);
 int cli_reload(int argc, char **argv);
 int cli_restart(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_inject(int argc, char **argv);
 int cli_serve(const struct cli_options *options);

@@ -13,11 +13,13 @@ import ssl
 import subprocess
 import unittest
 
-from harness import (PATIENCE, UNPACKED, Relay, Sink, certificates,
+from harness import (PATIENCE, ROOT, UNPACKED, Relay, Sink, certificates,
                      client_context, free_port, fresh_folder, needs,
                      run_program, wait_until)
 
 TOKEN = "a-token-of-enough-octets"
+NO_PROMTOOL = ("no promtool: tests/setup/install --unpack " + UNPACKED
+               + "-promtool promtool fetches it")
 HOSTILE = '<script>alert("x")</script> & more'
 
 
@@ -146,12 +148,46 @@ class Looking(unittest.TestCase):
 
     def test_promtool_finds_nothing_to_say(self):
         tool = promtool()
-        needs(self, None if tool else "no promtool: tests/setup/install "
-              "--unpack " + UNPACKED + "-promtool promtool fetches it")
+        needs(self, None if tool else NO_PROMTOOL)
         done = subprocess.run([tool, "check", "metrics"],
                               input=self.web.get("/metrics"), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def families(self):
+        return set(re.findall(r"^# TYPE (\w+) ", self.web.get("/metrics"),
+                              re.M))
+
+    def assert_there(self, expression):
+        """It asks for nothing that the relay does not have."""
+        names = set(re.findall(r"\bringpost_\w+", expression))
+        names = {re.sub("_(bucket|sum|count)$", "", name) for name in names}
+        self.assertEqual(names - self.families(), set())
+
+    def test_dashboard_asks_for_what_there_is(self):
+        with open(os.path.join(ROOT, "docs", "grafana-dashboard.json")) as f:
+            board = json.load(f)
+        targets = [t["expr"] for p in board["panels"]
+                   for t in p.get("targets", ())]
+        self.assertGreater(len(targets), 30)
+        self.assert_there("\n".join(targets))
+        ids = [p["id"] for p in board["panels"]]
+        self.assertEqual(len(ids), len(set(ids)))
+
+    def test_alerts_of_the_docs_ask_for_what_there_is(self):
+        with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
+            rules = re.search("^```yaml\n(groups:.*?)^```", f.read(),
+                              re.M | re.S)[1]
+        self.assert_there(rules)
+        tool = promtool()
+        needs(self, None if tool else NO_PROMTOOL)
+        path = os.path.join(fresh_folder("rules"), "rules.yml")
+        with open(path, "w") as f:
+            f.write(rules)
+        done = subprocess.run([tool, "check", "rules", path],
+                              stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_mail_is_counted_where_it_went(self):
         m = self.web.metrics()
