@@ -107,14 +107,14 @@ static void print_change(const json_t *change)
 	const char *file = text_at(change, "file");
 
 	if (file) {
-		fputs("changed        ", stdout);
+		fputs("changed         ", stdout);
 		cli_safe(stdout, file);
 		putchar('\n');
 		return;
 	}
 	fputs(json_is_true(json_object_get(change, "needs_restart"))
 		      ? "needs a restart "
-		      : "changed        ",
+		      : "changed         ",
 	      stdout);
 	print_value(text_at(change, "key"));
 	fputs(": ", stdout);
