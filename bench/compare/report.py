@@ -56,7 +56,8 @@ def rows_of(work, relays, results):
         for _, value, form in COLUMNS:
             middle = median(own, value)
             row.append("-" if middle is None else form.format(middle))
-        row.append(f"{spread_of(own, COLUMNS[0][1]):.0%}")
+        row.append(f"{spread_of(own, COLUMNS[0][1]):.0%}" if len(own) > 1
+                   else "-")
         rows.append(row)
     return rows
 
