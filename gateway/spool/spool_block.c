@@ -9,6 +9,11 @@
  * PAD record fills what is left of a block in front of a chunk, so that no
  * block has bytes of both kinds.
  *
+ * Nothing may bring a block into the cache while it is being written so: the
+ * kernel would take the collision for a lost write, and the next fdatasync()
+ * would fail.  Nobody here reads a chunk before it is written, but a page fault
+ * or a read next to it reads ahead; so that is turned off for these files.
+ *
  * Where the file system or the disk doesn't take it, everything goes through
  * the cache.
  */
@@ -27,6 +32,8 @@ void spool_block_open(struct spool_segment *segment, const char *name)
 		openat(spool->dir_fd, name, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (segment->direct_fd < 0)
 		spool->direct = false;
+	else
+		posix_fadvise(segment->fd, 0, 0, POSIX_FADV_RANDOM);
 }
 
 void spool_block_refused(struct spool *spool)

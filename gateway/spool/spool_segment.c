@@ -97,6 +97,8 @@ const unsigned char *spool_segment_map(struct spool_segment *segment)
 	map = mmap(NULL, segment->size, PROT_READ, MAP_SHARED, segment->fd, 0);
 	if (map == MAP_FAILED)
 		return NULL;
+	if (segment->direct_fd >= 0)
+		madvise(map, segment->size, MADV_RANDOM);
 	segment->map = map;
 	return segment->map;
 }
