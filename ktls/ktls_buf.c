@@ -11,19 +11,36 @@
 
 #define FIRST_CAP 4096
 
-static int grow(struct ktls_buf *buf, size_t need)
+static int grow_to(struct ktls_buf *buf, size_t cap)
 {
-	size_t cap = buf->cap ? buf->cap : FIRST_CAP;
-	unsigned char *data;
+	unsigned char *data = realloc(buf->data, cap);
 
-	while (cap < need)
-		cap *= 2;
-	data = realloc(buf->data, cap);
 	if (!data)
 		return -ENOMEM;
 	buf->data = data;
 	buf->cap = cap;
 	return 0;
+}
+
+static int grow(struct ktls_buf *buf, size_t need)
+{
+	size_t cap = buf->cap ? buf->cap : FIRST_CAP;
+
+	while (cap < need)
+		cap *= 2;
+	return grow_to(buf, cap);
+}
+
+int ktls_buf_reserve(struct ktls_buf *buf, size_t len)
+{
+	size_t need = buf->start + buf->len + len;
+
+	assert(buf->len <= buf->max);
+	if (len > buf->max - buf->len)
+		return -ENOBUFS;
+	if (need <= buf->cap)
+		return 0;
+	return grow_to(buf, need < FIRST_CAP ? FIRST_CAP : need);
 }
 
 int ktls_buf_append(struct ktls_buf *buf, const void *data, size_t len)

@@ -20,6 +20,9 @@ int ktls_buf_append(struct ktls_buf *buf, const void *data, size_t len);
 /* ktls_buf_drop() - forget the first @len (<= buf->len) bytes. */
 void ktls_buf_drop(struct ktls_buf *buf, size_t len);
 void ktls_buf_free(struct ktls_buf *buf); /* leaves it empty, usable */
+/* ktls_buf_reserve() - room for @len more bytes, so that they are not moved
+ * while they come. 0, -ENOBUFS or -ENOMEM. */
+int ktls_buf_reserve(struct ktls_buf *buf, size_t len);
 
 static inline const unsigned char *ktls_buf_front(const struct ktls_buf *buf)
 {

@@ -261,6 +261,19 @@ void ktls_engine_output_drop(struct ktls_engine *engine, size_t len)
 	ktls_buf_drop(&engine->out, len);
 }
 
+void *ktls_engine_output_take(struct ktls_engine *engine,
+			      const unsigned char **data, size_t *len)
+{
+	void *memory = engine->out.data;
+
+	*data = ktls_buf_front(&engine->out);
+	*len = engine->out.len;
+	if (!*len)
+		return NULL;
+	engine->out = (struct ktls_buf){.max = engine->out.max};
+	return memory;
+}
+
 /* --- user-space records --- */
 
 int ktls_engine_put(struct ktls_engine *engine, const void *data, size_t len)
@@ -270,6 +283,52 @@ int ktls_engine_put(struct ktls_engine *engine, const void *data, size_t len)
 	if (engine->state != ENGINE_OPEN)
 		return -EPROTO;
 	return ktls_buf_append(&engine->in, data, len);
+}
+
+void ktls_engine_lend(struct ktls_engine *engine, const void *data, size_t len)
+{
+	assert(!engine->lent.data);
+	if (engine->state == ENGINE_OPEN && !engine->in_record && len > 0)
+		engine->lent = (struct engine_lent){.data = data, .len = len};
+}
+
+size_t ktls_engine_reclaim(struct ktls_engine *engine)
+{
+	struct engine_lent lent = engine->lent;
+
+	engine->lent = (struct engine_lent){0};
+	/* In the middle of a record: OpenSSL has given up for good. */
+	if (lent.used > 0 && engine->in.len == 0)
+		engine->in_record = 0;
+	return lent.used;
+}
+
+/* Of @len bytes at @data, behind @in: how many belong to the first record. */
+static size_t part_of_record(const struct ktls_buf *in,
+			     const unsigned char *data, size_t len)
+{
+	unsigned char header[KTLS_RECORD_HEADER];
+	size_t have = in->len < sizeof(header) ? in->len : sizeof(header);
+	size_t more = sizeof(header) - have, record;
+
+	if (have + len < sizeof(header))
+		return len;
+	if (have)
+		memcpy(header, ktls_buf_front(in), have);
+	memcpy(header + have, data, more);
+	record = ktls_engine_record(header);
+	if (record <= in->len) /* none, or a whole one: as _put() */
+		return len;
+	return record - in->len < len ? record - in->len : len;
+}
+
+ssize_t ktls_engine_put_part(struct ktls_engine *engine, const void *data,
+			     size_t len)
+{
+	size_t part = part_of_record(&engine->in, data, len);
+	int error = ktls_engine_put(engine, data, part);
+
+	return error < 0 ? error : (ssize_t)part;
 }
 
 /* The peer may want our keys renewed too; OpenSSL would wait for our next
@@ -332,6 +391,14 @@ ssize_t ktls_engine_write(struct ktls_engine *engine, const void *data,
 	if (ret == 1)
 		return (ssize_t)n;
 	return ktls_engine_fail(engine, KTLS_FAULT_INTERNAL, NULL);
+}
+
+void ktls_engine_write_ahead(struct ktls_engine *engine, size_t len)
+{
+	size_t records = len / KTLS_RECORD_MAX + 1;
+
+	/* Without memory now it is tried again as it is needed. */
+	(void)ktls_buf_reserve(&engine->out, len + records * KTLS_RECORD_EXTRA);
 }
 
 void ktls_engine_shutdown(struct ktls_engine *engine)

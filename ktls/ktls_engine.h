@@ -68,6 +68,10 @@ enum ktls_step ktls_engine_feed(struct ktls_engine *engine, const void *record,
  */
 const unsigned char *ktls_engine_output(struct ktls_engine *engine, size_t *len);
 void ktls_engine_output_drop(struct ktls_engine *engine, size_t len);
+/* ktls_engine_output_take() - all of the output, so that it stays where it is:
+ * returns the memory it is in, owned (free(3)); NULL: there is none. */
+void *ktls_engine_output_take(struct ktls_engine *engine,
+			      const unsigned char **data, size_t *len);
 
 /*
  * User-space records, after KTLS_STEP_DONE.
@@ -82,10 +86,26 @@ void ktls_engine_output_drop(struct ktls_engine *engine, size_t len);
  * ktls_engine_shutdown(): puts close_notify into the output.
  */
 int ktls_engine_put(struct ktls_engine *engine, const void *data, size_t len);
+/*
+ * The same without copying whole records: between _lend() and _reclaim() the
+ * engine reads from @data (borrowed) what is behind the bytes put before.
+ * ktls_engine_reclaim(): how many of them are used.
+ * ktls_engine_put_part(): copies the front of @data up to the end of the record
+ *   that begins there or was begun by what was put before: what _read() then
+ *   needs more of. Returns the bytes taken (> 0 unless @len is 0) or -errno as
+ *   _put() does.
+ */
+void ktls_engine_lend(struct ktls_engine *engine, const void *data, size_t len);
+size_t ktls_engine_reclaim(struct ktls_engine *engine);
+ssize_t ktls_engine_put_part(struct ktls_engine *engine, const void *data,
+			     size_t len);
 ssize_t ktls_engine_read(struct ktls_engine *engine, void *buf, size_t len);
 ssize_t ktls_engine_write(struct ktls_engine *engine, const void *data,
 			  size_t len);
 void ktls_engine_shutdown(struct ktls_engine *engine);
+/* ktls_engine_write_ahead() - @len bytes are going to be written, in a row: a
+ * hint for the output's memory. */
+void ktls_engine_write_ahead(struct ktls_engine *engine, size_t len);
 
 /* ktls_engine_key_update() - puts a KeyUpdate into the output; what is written
  * next is under new keys. @ask: the peer shall change its keys too. 0, -ENOTSUP

@@ -18,30 +18,60 @@ static struct ktls_engine *engine_of(const SSL *ssl)
 
 /* --- the wire --- */
 
-/* How much of `in` OpenSSL may see: whole records only, so that a part of one
+size_t ktls_engine_record(const unsigned char *p)
+{
+	size_t len = KTLS_RECORD_HEADER + (((size_t)p[3] << 8) | p[4]);
+
+	return len > KTLS_RECORD_HEADER + KTLS_RECORD_WIRE_MAX ? 0 : len;
+}
+
+/* How much of @p OpenSSL may see: whole records only, so that a part of one
  * never hides inside it. A length that no record may have is shown by its
  * header, which is enough for OpenSSL to refuse it. */
-static size_t readable(const struct ktls_engine *engine)
+static size_t readable(const unsigned char *p, size_t have)
 {
-	const unsigned char *p = ktls_buf_front(&engine->in);
 	size_t len;
 
-	if (engine->in.len < KTLS_RECORD_HEADER)
+	if (have < KTLS_RECORD_HEADER)
 		return 0;
-	len = KTLS_RECORD_HEADER + (((size_t)p[3] << 8) | p[4]);
-	if (len > KTLS_RECORD_HEADER + KTLS_RECORD_WIRE_MAX)
+	len = ktls_engine_record(p);
+	if (!len)
 		return KTLS_RECORD_HEADER;
-	return engine->in.len < len ? 0 : len;
+	return have < len ? 0 : len;
+}
+
+/* Bytes that are whole records come from where they lie. */
+static const unsigned char *wire_front(const struct ktls_engine *engine,
+				       size_t *have)
+{
+	const struct engine_lent *lent = &engine->lent;
+
+	*have = engine->in.len;
+	if (*have > 0)
+		return ktls_buf_front(&engine->in);
+	*have = lent->len - lent->used;
+	return lent->data ? lent->data + lent->used : NULL;
+}
+
+static void wire_drop(struct ktls_engine *engine, size_t len)
+{
+	if (engine->in.len > 0)
+		ktls_buf_drop(&engine->in, len);
+	else
+		engine->lent.used += len;
+	engine->in_record -= len;
 }
 
 static int wire_read(BIO *bio, char *out, int size)
 {
 	struct ktls_engine *engine = BIO_get_data(bio);
-	size_t n;
+	const unsigned char *from;
+	size_t have, n;
 
 	BIO_clear_retry_flags(bio);
+	from = wire_front(engine, &have);
 	if (!engine->in_record)
-		engine->in_record = readable(engine);
+		engine->in_record = readable(from, have);
 	n = engine->in_record;
 	if (!n || size <= 0) {
 		BIO_set_retry_read(bio);
@@ -49,9 +79,8 @@ static int wire_read(BIO *bio, char *out, int size)
 	}
 	if (n > (size_t)size)
 		n = (size_t)size;
-	memcpy(out, ktls_buf_front(&engine->in), n);
-	ktls_buf_drop(&engine->in, n);
-	engine->in_record -= n;
+	memcpy(out, from, n);
+	wire_drop(engine, n);
 	return (int)n;
 }
 

@@ -50,6 +50,12 @@ struct engine_out_record {
 	size_t pos, end;
 };
 
+/* Wire bytes that stand behind those of `in`, in somebody else's memory. */
+struct engine_lent {
+	const unsigned char *data; /* NULL: none */
+	size_t len, used;
+};
+
 struct ktls_engine {
 	struct ktls_ctx *ctx; /* a reference */
 	SSL *ssl;	      /* owned */
@@ -60,12 +66,13 @@ struct ktls_engine {
 	char *session_key; /* owned, or NULL */
 	bool session_offered;
 	struct ktls_buf in, out;
+	struct engine_lent lent;
 	size_t handshake_bytes;
 	unsigned handshake_records;
 	struct engine_dir dir[KTLS_DIRECTIONS];
 	unsigned char master[48]; /* TLS 1.2, until the handshake ends */
 	bool have_master;
-	size_t in_record; /* of in: bytes OpenSSL may read */
+	size_t in_record; /* of in, or lent: bytes OpenSSL may read */
 	struct engine_out_record out_record;
 	unsigned key_updates; /* received since the last data */
 	bool alert_sent, alert_received;
@@ -77,6 +84,9 @@ struct ktls_engine {
 void ktls_engine_keylog(const SSL *ssl, const char *line);
 int ktls_engine_new_session(SSL *ssl, SSL_SESSION *session);
 BIO_METHOD *ktls_engine_bio_method(void); /* returned owned, or NULL */
+/* ktls_engine_record() - length of the record whose header is at @p; 0: no
+ * record may be so long. */
+size_t ktls_engine_record(const unsigned char *p);
 void ktls_engine_message(int write, int version, int type, const void *data,
 			 size_t len, SSL *ssl, void *arg);
 

@@ -49,27 +49,42 @@ static ssize_t engine_read(struct ktls_stream_private *p)
 	return n == -EAGAIN ? 0 : n;
 }
 
+/* The same, with whole records from where they were received. */
+static ssize_t engine_read_inbox(struct ktls_stream_private *p)
+{
+	const unsigned char *data = NULL;
+	size_t len = kstream_inbox_peek(&p->inbox, &data);
+	ssize_t n;
+
+	ktls_engine_lend(p->engine, data, len);
+	n = engine_read(p);
+	kstream_inbox_drop(&p->inbox, ktls_engine_reclaim(p->engine));
+	return n;
+}
+
 /* Feeds the engine from the inbox until it gives bytes or wants more. */
 static enum kstream_state engine_work(struct ktls_stream_private *p)
 {
 	while (p->end != KSTREAM_END_NOTIFY) {
 		const unsigned char *data;
-		ssize_t n = engine_read(p);
+		ssize_t n = engine_read_inbox(p);
 		size_t len;
 
 		if (n < 0)
 			return engine_failed(p);
 		if (n > 0 || p->end == KSTREAM_END_NOTIFY)
 			break;
+		/* What is left there is a part of a record. */
 		len = kstream_inbox_peek(&p->inbox, &data);
 		if (len == 0 && p->end == KSTREAM_END_FIN)
 			return kstream_fail(p, KTLS_FAILURE_TRUNCATED, 0, NULL);
 		if (len == 0)
 			break;
-		if (ktls_engine_put(p->engine, data, len) < 0)
+		n = ktls_engine_put_part(p->engine, data, len);
+		if (n < 0)
 			return kstream_fail(p, KTLS_FAILURE_INTERNAL, ENOMEM,
 					    NULL);
-		kstream_inbox_drop(&p->inbox, len);
+		kstream_inbox_drop(&p->inbox, (size_t)n);
 	}
 	return p->state;
 }

@@ -184,9 +184,10 @@ struct kstream_block {
 /* Bytes for the wire, taken out of the engine: its own output may move with
  * every call, but a send needs it to stay. */
 struct kstream_wire {
+	void *memory; /* owned; that data is in */
+	const unsigned char *data;
 	size_t len, sent;
 	size_t plain; /* application bytes inside */
-	unsigned char data[];
 };
 
 /* Takes the queue's first bytes out of their file: the first `have` bytes of
@@ -415,6 +416,8 @@ enum kstream_state kstream_sent(struct ktls_stream_private *p,
 enum kstream_state kstream_send_pump(struct ktls_stream_private *p);
 /* kstream_send_idle() - nothing that may be sent is left or in flight. */
 bool kstream_send_idle(const struct ktls_stream_private *p);
+/* kstream_wire_free() - forget p->wire; harmless without one. */
+void kstream_wire_free(struct ktls_stream_private *p);
 /* kstream_output_pending() - the engine has something to say. */
 bool kstream_output_pending(const struct ktls_stream_private *p);
 

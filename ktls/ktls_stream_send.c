@@ -53,18 +53,26 @@ bool kstream_send_idle(const struct ktls_stream_private *p)
 	return allowed < KSTREAM_SENDS_ALL || send_ready(p) == 0;
 }
 
+void kstream_wire_free(struct ktls_stream_private *p)
+{
+	if (p->wire)
+		free(p->wire->memory);
+	free(p->wire);
+	p->wire = NULL;
+}
+
 static int send_take_output(struct ktls_stream_private *p, size_t plain)
 {
-	size_t len = 0;
-	const unsigned char *data = ktls_engine_output(p->engine, &len);
+	struct kstream_wire *wire = malloc(sizeof(*wire));
 
-	assert(!p->wire && len > 0);
-	p->wire = malloc(sizeof(*p->wire) + len);
-	if (!p->wire)
+	assert(!p->wire);
+	if (!wire)
 		return -ENOMEM;
-	*p->wire = (struct kstream_wire){.len = len, .plain = plain};
-	memcpy(p->wire->data, data, len);
-	ktls_engine_output_drop(p->engine, len);
+	*wire = (struct kstream_wire){.plain = plain};
+	wire->memory =
+		ktls_engine_output_take(p->engine, &wire->data, &wire->len);
+	assert(wire->memory);
+	p->wire = wire;
 	return 0;
 }
 
@@ -141,6 +149,7 @@ static ssize_t send_encrypt(struct ktls_stream_private *p,
 {
 	size_t done = 0;
 
+	ktls_engine_write_ahead(p->engine, batch->bytes);
 	for (unsigned i = 0; i < batch->count; i++) {
 		const unsigned char *data = batch->iov[i].iov_base;
 		size_t at = 0;
@@ -328,8 +337,7 @@ static void sent_wire(struct ktls_stream_private *p, size_t len)
 	if (p->wire->sent < p->wire->len)
 		return;
 	p->bytes_out += p->wire->plain;
-	free(p->wire);
-	p->wire = NULL;
+	kstream_wire_free(p);
 }
 
 /* Kernel TLS fails a send with what made receiving fail. */

@@ -233,7 +233,7 @@ static void stream_release(struct ktls_stream_private *p)
 	kstream_sparing_off(p, true);
 	kstream_queue_free(&p->queue);
 	ktls_engine_free(&p->engine);
-	free(p->wire);
+	kstream_wire_free(p);
 	free(p->reader);
 	free(p->agreed);
 	kstream_rekey_free(p);

@@ -39,6 +39,7 @@ enum ktls_content_type {
 #define KTLS_RECORD_HEADER 5
 #define KTLS_RECORD_MAX	   16384		   /* plaintext, RFC 8446 5.1 */
 #define KTLS_RECORD_WIRE_MAX (16384 + 2048)	   /* RFC 5246 6.2.3; 1.3: +256 */
+#define KTLS_RECORD_EXTRA    64 /* beside the plaintext: header, nonce, tag */
 
 /* Whether the owner wants keys in the kernel. REKEYS: no, for this peer is
  * known to change keys (RFC 8446 section 4.6.3) in ways it can't follow. */

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "tests/support/seal.h"
 #include "tests/unit/ktls/engine_pair.h"
 #include "tests/unit/ktls/plain_peer.h"
-#include "tests/support/seal.h"
 
 #define NAME "mx.example.test"
 #define BULK (1500 * 1000)
@@ -75,9 +75,45 @@ static void read_pattern(struct ktls_engine *engine, size_t *at)
 	assert_int_equal(n, -EAGAIN);
 }
 
+/* How wire bytes get into an engine, which then reads all it can. */
+typedef void (*deliver_fn)(struct ktls_engine *to, const unsigned char *data,
+			   size_t len, size_t *seen);
+
+static void by_put(struct ktls_engine *to, const unsigned char *data,
+		   size_t len, size_t *seen)
+{
+	assert_int_equal(ktls_engine_put(to, data, len), 0);
+	read_pattern(to, seen);
+}
+
+/* From memory that is gone afterwards. */
+static void by_loan(struct ktls_engine *to, const unsigned char *data,
+		    size_t len, size_t *seen)
+{
+	unsigned char *copy = malloc(len);
+	size_t at = 0;
+
+	assert_non_null(copy);
+	memcpy(copy, data, len);
+	while (at < len) {
+		ssize_t part;
+
+		ktls_engine_lend(to, copy + at, len - at);
+		read_pattern(to, seen);
+		at += ktls_engine_reclaim(to);
+		if (at == len)
+			break;
+		part = ktls_engine_put_part(to, copy + at, len - at);
+		assert_in_range(part, 1, len - at);
+		at += (size_t)part;
+	}
+	free(copy);
+	read_pattern(to, seen);
+}
+
 /* Writes a pattern in changing amounts, delivers it in changing pieces. */
 static void send_bulk(struct ktls_engine *from, struct wire *wire,
-		      struct ktls_engine *to)
+		      struct ktls_engine *to, deliver_fn deliver)
 {
 	static unsigned char text[BULK];
 	size_t sent = 0, seen = 0, step = 1;
@@ -99,12 +135,8 @@ static void send_bulk(struct ktls_engine *from, struct wire *wire,
 
 			if (len > step % 7919 + 1)
 				len = step % 7919 + 1;
-			assert_int_equal(
-				ktls_engine_put(to, wire->data + wire->taken,
-						len),
-				0);
+			deliver(to, wire->data + wire->taken, len, &seen);
 			wire->taken += len;
-			read_pattern(to, &seen);
 		}
 		wire->len = wire->taken = 0;
 	}
@@ -117,11 +149,71 @@ static void test_bulk_both_ways_in_every_suite(void **state)
 		struct engine_pair pair;
 
 		open_suite(&pair, state, i);
-		send_bulk(pair.client, &pair.up, pair.server);
+		send_bulk(pair.client, &pair.up, pair.server, by_put);
 		wire_deliver(&pair.down, pair.client);
-		send_bulk(pair.server, &pair.down, pair.client);
+		send_bulk(pair.server, &pair.down, pair.client, by_loan);
 		pair_close(&pair);
 	}
+}
+
+static void test_a_whole_record_is_read_where_it_lies(void **state)
+{
+	static const unsigned char text[1000];
+	unsigned char got[sizeof(text) + 1];
+	struct engine_pair pair;
+
+	open_tls13(&pair, state, 0);
+	assert_int_equal(ktls_engine_write(pair.client, text, sizeof(text)),
+			 sizeof(text));
+	wire_collect(&pair.up, pair.client);
+	ktls_engine_lend(pair.server, pair.up.data + pair.up.taken,
+			 pair.up.len - pair.up.taken);
+	assert_int_equal(ktls_engine_read(pair.server, got, sizeof(got)),
+			 sizeof(text));
+	assert_int_equal(ktls_engine_reclaim(pair.server),
+			 pair.up.len - pair.up.taken);
+	assert_true(ktls_engine_idle(pair.server, KTLS_RX));
+	pair_close(&pair);
+}
+
+static void test_a_part_is_taken_up_to_its_records_end(void **state)
+{
+	static const unsigned char text[1000];
+	const unsigned char *wire;
+	struct engine_pair pair;
+	size_t first;
+
+	open_tls13(&pair, state, 0);
+	ktls_engine_write(pair.client, text, sizeof(text));
+	ktls_engine_write(pair.client, text, sizeof(text));
+	wire_collect(&pair.up, pair.client);
+	wire = pair.up.data + pair.up.taken;
+	first = wire_record(wire, pair.up.len - pair.up.taken);
+	assert_int_equal(ktls_engine_put_part(pair.server, wire, 3), 3);
+	assert_int_equal(ktls_engine_put_part(pair.server, wire + 3, 2 * first),
+			 first - 3);
+	pair_close(&pair);
+}
+
+static void test_the_output_is_taken_with_its_memory(void **state)
+{
+	const unsigned char *data;
+	struct engine_pair pair;
+	void *memory;
+	size_t len;
+
+	open_tls13(&pair, state, 0);
+	assert_null(ktls_engine_output_take(pair.client, &data, &len));
+	ktls_engine_write_ahead(pair.client, 5);
+	ktls_engine_write(pair.client, "hello", 5);
+	memory = ktls_engine_output_take(pair.client, &data, &len);
+	assert_non_null(memory);
+	assert_int_equal(wire_record(data, len), len);
+	assert_true(ktls_engine_idle(pair.client, KTLS_TX));
+	ktls_engine_write(pair.client, "again", 5);
+	assert_int_equal(ktls_engine_put(pair.server, data, len), 0);
+	free(memory);
+	pair_close(&pair);
 }
 
 static void test_write_stops_until_the_output_is_sent(void **state)
@@ -236,6 +328,24 @@ static void test_oversized_record_is_refused(void **state)
 			 -EPROTO);
 	assert_non_null(
 		strstr(ktls_engine_error(pair.server), "record_overflow"));
+	pair_close(&pair);
+}
+
+static void test_an_oversized_record_is_refused_where_it_lies(void **state)
+{
+	static const unsigned char header[] = {23, 3, 3, 0xff, 0xff, 1, 2, 3};
+	struct engine_pair pair;
+	char text[16];
+
+	open_tls13(&pair, state, 0);
+	ktls_engine_lend(pair.server, header, sizeof(header));
+	assert_int_equal(ktls_engine_read(pair.server, text, sizeof(text)),
+			 -EPROTO);
+	ktls_engine_reclaim(pair.server);
+	ktls_engine_lend(pair.server, header, sizeof(header));
+	assert_int_equal(ktls_engine_read(pair.server, text, sizeof(text)),
+			 -EPROTO);
+	assert_int_equal(ktls_engine_reclaim(pair.server), 0);
 	pair_close(&pair);
 }
 
@@ -666,6 +776,11 @@ int main(void)
 		cmocka_unit_test(test_tampered_record_ends_the_connection),
 		cmocka_unit_test(test_replayed_record_is_refused),
 		cmocka_unit_test(test_oversized_record_is_refused),
+		cmocka_unit_test(
+			test_an_oversized_record_is_refused_where_it_lies),
+		cmocka_unit_test(test_a_whole_record_is_read_where_it_lies),
+		cmocka_unit_test(test_a_part_is_taken_up_to_its_records_end),
+		cmocka_unit_test(test_the_output_is_taken_with_its_memory),
 		cmocka_unit_test(test_not_idle_before_the_handshake_ends),
 		cmocka_unit_test(test_unsent_output_is_not_idle),
 		cmocka_unit_test(test_every_state_of_a_record_on_its_way_in),
