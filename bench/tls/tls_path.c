@@ -35,6 +35,7 @@ static const struct tls_path paths[] = {
 	{"openssl-write",    SENDING, TLS_LAYER_OPENSSL, TLS_WRITE,    .copies = 1},
 	{"openssl-ring",     SENDING, TLS_LAYER_ENGINE,  TLS_WRITE,    .copies = 2},
 	{"ktls-send",        SENDING, TLS_LAYER_KERNEL,  TLS_SEND},
+	{"ktls-send-tail",   SENDING, TLS_LAYER_KERNEL,  TLS_SEND,     .tail = true},
 	{"ktls-sendmsg",     SENDING, TLS_LAYER_KERNEL,  TLS_SENDMSG},
 	{"ktls-splice-64K",  SENDING, TLS_LAYER_KERNEL,  TLS_SPLICE,   .pipe = 64 * KIB},
 	{"ktls-splice-1M",   SENDING, TLS_LAYER_KERNEL,  TLS_SPLICE,   .pipe = 1024 * KIB},

@@ -55,6 +55,7 @@ struct tls_path {
 	enum tls_layer layer;
 	enum tls_method method;
 	unsigned pipe; /* octets of the pipe; TLS_SPLICE */
+	bool tail;     /* TLS_SEND: a message's last record by itself */
 	bool no_pad;   /* TLS_RX_EXPECT_NO_PAD */
 	bool resume;   /* TLS_SHAKE: from a session ticket */
 	enum tls_offload offload;

@@ -74,12 +74,24 @@ static void on_sent(void *owner, const struct uring_event *ev)
 	next(o);
 }
 
+/* The kernel hands each full record to TCP, which sends it at once: a segment
+ * for each. While more is said to come it keeps them, so all but the last
+ * record go with that word, and the last one takes them along. */
+static size_t before_tail(size_t len)
+{
+	return len > TLS_RECORD_FULL
+		       ? (len - 1) / TLS_RECORD_FULL * TLS_RECORD_FULL
+		       : len;
+}
+
 static void step_send(struct tls_out *o)
 {
 	size_t left;
 	const unsigned char *data = tls_out_data(o, &left);
 	size_t len = at_most(left, o->sender->setup.chunk);
 
+	if (o->sender->setup.path->tail && len == left)
+		len = before_tail(len);
 	submitted(o,
 		  uring_send(o->sender->ring, target(o, on_sent), o->conn->fd,
 			     data, len, more_flag(o, left - len)));

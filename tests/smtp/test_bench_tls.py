@@ -63,7 +63,7 @@ class Paths(TlsTest):
     def test_every_sending_path(self):
         rows = self.rows("--tests", "send", "--sizes", "1,16383,64K",
                          "--total", "16K")
-        self.assertEqual(len(rows), 3 * 14)
+        self.assertEqual(len(rows), 3 * 15)
         self.assert_all(rows)
 
     def test_every_receiving_path(self):
