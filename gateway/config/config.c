@@ -10,6 +10,7 @@
 
 #include "gateway/config/config_change.h"
 #include "gateway/config/config_events.h"
+#include "gateway/config/config_inject.h"
 #include "gateway/config/config_keys.h"
 #include "gateway/config/config_webhook.h"
 
@@ -44,6 +45,7 @@ static void config_free(struct config *config)
 	free(config->admin.socket);
 	free(config->admin.group);
 	free(config->inject.socket);
+	config_inject_free(&config->inject.http);
 	for (size_t i = 0; i < config->webhook_count; i++)
 		config_webhook_free(&config->webhooks[i]);
 	free(config->webhooks);

@@ -158,6 +158,15 @@ struct config_retry {
 	uint64_t expire; /* ns after acceptance: give up */
 };
 
+/* Mail of applications over HTTP. */
+struct config_inject_http {
+	bool wanted;
+	struct config_endpoint address;
+	char *token_file;
+	char *certificate, *key; /* NULL: no TLS */
+	uint32_t line;
+};
+
 /* An application that hears of what becomes of messages. */
 struct config_webhook {
 	char *url;
@@ -211,6 +220,7 @@ struct config {
 	} admin;
 	struct {
 		char *socket; /* for local mail; never NULL */
+		struct config_inject_http http;
 	} inject;
 	struct config_webhook *webhooks;
 	size_t webhook_count;

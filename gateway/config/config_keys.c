@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keys of ringpost.yaml: names, defaults, bounds. */
 #include "gateway/config/config_events.h"
+#include "gateway/config/config_inject.h"
 #include "gateway/config/config_keys.h"
 
 #include <sched.h>
@@ -316,6 +317,10 @@ static const struct config_key inject_rows[] = {
 	{.name = "socket", .kind = CONFIG_PATH,
 	 .offset = offsetof(struct config, inject.socket),
 	 .expects = "where the socket for 'ringpost inject' shall be"},
+	{.name = "http", .kind = CONFIG_OTHER,
+	 .offset = offsetof(struct config, inject.http),
+	 .read = config_inject_read_http,
+	 .expects = "a mapping {address: ..., token_file: ...}"},
 };
 
 static const struct config_key log_rows[] = {

@@ -254,6 +254,7 @@ int gateway_serve(struct config *config)
 	if (result == EX_OK)
 		result = run(&s);
 	serve_phase(&s, ADMIN_PHASE_STOPPING);
+	inject_http_close(&s.inject_http);
 	inject_door_close(&s.door);
 	if (s.started > 0)
 		finish(&s);

@@ -12,6 +12,7 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/http/http_server.h"
 #include "gateway/inject/inject_door.h"
+#include "gateway/inject/inject_http.h"
 #include "gateway/serve/watch.h"
 #include "gateway/metrics/host_stats.h"
 #include "gateway/webhook/webhook.h"
@@ -33,6 +34,7 @@ struct serve {
 	int signal_fd; /* readable when one of them is there */
 	struct admin_server *admin;
 	struct inject_door *door; /* of local mail */
+	struct inject_http *inject_http; /* NULL: not wanted */
 	uint64_t begun;		  /* ns of CLOCK_MONOTONIC */
 	struct webhooks *webhooks;
 	bool finishing;		  /* nothing is changed any more */
