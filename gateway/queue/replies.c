@@ -94,13 +94,15 @@ static uint32_t find_or_add(struct replies *r, unsigned code, const char *line,
 uint32_t replies_keep(struct replies *r, unsigned code, const char *enhanced,
 		      const char *text)
 {
+	/* A server's words begin with it, our own do not. */
+	bool has = strncmp(text, enhanced, strlen(enhanced)) == 0;
 	char line[REPLIES_TEXT];
 	uint32_t n;
 
 	if (!make_room(r))
 		return 0;
-	snprintf(line, sizeof(line), "%s%s%s", enhanced, enhanced[0] ? " " : "",
-		 text);
+	snprintf(line, sizeof(line), "%s%s%s", has ? "" : enhanced,
+		 has ? "" : " ", text);
 	n = find_or_add(r, code, line, r->count < REPLIES_MAX);
 	/* Codes and statuses are few: they are always kept. */
 	if (!n)

@@ -439,6 +439,37 @@ class NotReady(unittest.TestCase):
             self.assertEqual(relay.wait(), 0)
 
 
+class Changing(unittest.TestCase):
+    def test_a_reload_takes_nothing_from_the_counts(self):
+        """Sessions belong to a configuration, and go with it."""
+        relay, web = relay_with_http(free_port())
+        with relay:
+            relay.send()
+            before = web.metrics()
+            relay.config["limits"] = {"errors": 7}
+            relay.write_config()
+            relay.signal(signal.SIGHUP)
+            relay.wait_event("reload.done")
+            relay.send()
+            wait_until(lambda: web.metrics()[
+                "ringpost_inbound_messages_total"] == 2, "the second message")
+            after = web.metrics()
+            for name, value in before.items():
+                if name.split("{")[0].endswith(("_total", "_count")):
+                    self.assertGreaterEqual(after[name], value, name)
+
+    def test_a_restart_serves_again(self):
+        relay, web = relay_with_http(free_port())
+        with relay:
+            web.ready()
+            relay.signal(signal.SIGUSR2)
+            wait_until(lambda: len(relay.find_events("serve.ready")) == 2,
+                       "the next program")
+            self.assertEqual(web.ready()["status"], "ready")
+            self.assertEqual(
+                web.metrics()["ringpost_inbound_messages_total"], 0)
+
+
 class Configuration(unittest.TestCase):
     def errors(self, **http):
         relay = Relay(admin={"http": http})

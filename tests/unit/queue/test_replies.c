@@ -32,6 +32,24 @@ static void the_same_reply_is_kept_once(void **state)
 	replies_deinit(&r);
 }
 
+/* A server's words begin with the code, ours do not; "" is no code. */
+static void the_enhanced_code_is_there_once(void **state)
+{
+	struct replies r = {0};
+	unsigned code;
+	uint32_t a = replies_keep(&r, 451, "4.7.1", "4.7.1 later");
+	uint32_t b = replies_keep(&r, 451, "4.4.1", "no answer");
+	uint32_t c = replies_keep(&r, 451, "", "later");
+
+	assert_string_equal(replies_get(&r, a, &code), "4.7.1 later");
+	assert_string_equal(replies_get(&r, b, &code), "4.4.1 no answer");
+	assert_string_equal(replies_get(&r, c, &code), "later");
+	replies_drop(&r, a);
+	replies_drop(&r, b);
+	replies_drop(&r, c);
+	replies_deinit(&r);
+}
+
 static void none_is_none(void **state)
 {
 	struct replies r = {0};
@@ -96,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_reply_is_kept_once),
+		cmocka_unit_test(the_enhanced_code_is_there_once),
 		cmocka_unit_test(none_is_none),
 		cmocka_unit_test(numbers_are_used_again),
 		cmocka_unit_test(too_many_different_ones_lose_their_text),
