@@ -314,6 +314,9 @@ class Soak:
             f"memory_end={last / 2**20:.1f}MiB peak={peak / 2**20:.1f}MiB "
             f"descriptors_idle={self.idle['descriptors']} "
             f"descriptors_after={self.after['descriptors']}")
+        tenths = [looks[len(looks) * n // 10]["own"] for n in range(10)]
+        lines.append("memory at each tenth of its last life, MiB: " + " ".join(
+            f"{own / 2**20:.1f}" for own in tenths))
         lines += [f"{what}: {n}" for what, n in sorted(self.counts.items())]
         # Pools are still filling in the first minutes; later what they keep,
         # and a queue that is longer at the end, is allowed.
