@@ -142,7 +142,7 @@ class Showing(Page):
                     wrong.push("region");
             return wrong""")
         self.assertEqual(wrong, [])
-        self.assertEqual(self.browser.label("#filter"),
+        self.assertEqual(self.browser.label("#filter").strip(),
                          "Show destinations with:")
         self.assertEqual(self.browser.label("#push"), "Pause")
         self.assertIn("Messages per second", self.browser.label("#graph"))
