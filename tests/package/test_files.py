@@ -176,6 +176,20 @@ class Unit(unittest.TestCase):
                 self.fail(done.stderr)
 
 
+class Building(unittest.TestCase):
+    def test_install_md_names_what_a_build_needs(self):
+        with open(os.path.join(ROOT, "debian", "control")) as f:
+            needs = re.search(r"^Build-Depends:\n((?: .*\n)+)", f.read(),
+                              re.M)[1]
+        with open(os.path.join(ROOT, "docs", "install.md")) as f:
+            page = f.read().replace("\\\n", " ")
+        line = re.search(r"^apt-get install (build-essential .*)$", page,
+                         re.M)[1].split()
+        for name in re.findall(r"^ ([\w-]+)", needs, re.M):
+            with self.subTest(name):
+                self.assertIn(name.removesuffix("-compat"), line)
+
+
 class Configuration(unittest.TestCase):
     FILE = os.path.join(PACKAGING, "ringpost.yaml")
 
