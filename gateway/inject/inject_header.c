@@ -21,7 +21,8 @@ static size_t line_of(const char *at, const char *end)
 void inject_header_start(struct inject_header *header, const char *text,
 			 size_t len)
 {
-	*header = (struct inject_header){text, text + len};
+	/* No text may be nowhere. */
+	*header = (struct inject_header){text, len ? text + len : text};
 	if (len >= 5 && memcmp(text, "From ", 5) == 0)
 		header->at += line_of(text, header->end);
 }
