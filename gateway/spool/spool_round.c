@@ -385,13 +385,16 @@ static void round_advance_iov(struct spool_round *round, size_t len)
 	}
 }
 
+/* What nobody waits for is synced now and then, so that a commit finds little
+ * in the page cache; what went past the cache is on the disk already. */
 static bool round_needs_sync(const struct spool *spool)
 {
 	const struct spool_segment *segment = spool->current;
 
 	return spool->sync &&
 	       (spool->round.durable ||
-		segment->write_off - segment->sync_off >= SPOOL_SYNC_EVERY);
+		(!spool->round.direct &&
+		 segment->write_off - segment->sync_off >= SPOOL_SYNC_EVERY));
 }
 
 static void round_written(struct spool *spool, int res)
