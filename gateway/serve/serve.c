@@ -131,6 +131,9 @@ static void finish(struct serve *s)
 		serve_order_all(s, WORKER_ABORT);
 		aborted = true;
 	}
+	/* One that came as the last worker ended: no next program, either. */
+	if (s->restarting && asks_for_the_end(serve_wait_signal(s, 0)))
+		s->restarting = false;
 }
 
 /* Each connection is a descriptor: take all that may be had. */
